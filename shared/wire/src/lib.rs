@@ -1,0 +1,30 @@
+//! The agent wire protocol and everything that both ends of it must agree on, as pure code.
+//!
+//! Bytes and time go in, decisions come out: nothing here reads a socket, a clock or the environment. The crate holds
+//! the WebSocket framing, the relay frames, the session machines of both ends, ids, limits and the error catalogue.
+//! The protocol on one page is `docs/RELAY_WIRE_PROTOCOL.md`.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`ids`] | agent, session, node and call ids, and how a call id packs core, slot and generation |
+//! | [`limits`] | every bound, with its reason |
+//! | [`error`] | the error catalogue: one table behind every problem document, page and text |
+//! | [`close`] | WebSocket close codes and what a client does after each |
+//! | [`mask`], [`header`], [`message`], [`handshake`] | RFC 6455: masking, frame headers, messages, the upgrade |
+//! | [`http1`] | HTTP/1.1 heads and body framing, strict |
+//! | [`relay`] | which paths, verbs and headers cross the relay |
+//! | [`frame`] | the MessagePack frames: decode, encode |
+//! | [`session`] | one line's protocol machine: the relay's side and the agent's side |
+
+pub mod close;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod header;
+pub mod http1;
+pub mod ids;
+pub mod limits;
+pub mod mask;
+pub mod message;
+pub mod relay;
+pub mod session;

@@ -1,0 +1,93 @@
+//! Every bound of the protocol and of the switch, with its unit and its reason. Defaults; an operator may lower or
+//! raise those that `landline --help` names.
+
+/// Protocol version of the `auth` frame.
+pub const WIRE_VERSION: u64 = 1;
+
+/// Bytes of one call's body: what fits a large prompt with an image, and bounds what one call may hold.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// Bytes a WebSocket message may have beyond its body: frame keys, headers and path.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 64 << 10;
+/// Bytes of a request head (request line and headers); also of the headers of a relay frame.
+pub const MAX_HEADER_BYTES: usize = 16 << 10;
+/// Header fields of one request or answer.
+pub const MAX_HEADERS: usize = 64;
+/// Bytes of the path and query that cross the relay.
+pub const MAX_PATH_BYTES: usize = 8 << 10;
+/// Characters of an `X-A2A-Method` that reaches the audit row.
+pub const MAX_METHOD_CHARS: usize = 64;
+/// Characters of a caller's `X-Request-Id`.
+pub const MAX_REQUEST_ID_CHARS: usize = 64;
+/// Characters of an agent's error `code` that reach its caller.
+pub const MAX_ERROR_CODE_CHARS: usize = 64;
+/// Characters of an agent's error `detail` that reach its caller.
+pub const MAX_ERROR_DETAIL_CHARS: usize = 512;
+/// Nesting of a MessagePack value.
+pub const MAX_NESTING: usize = 8;
+/// Keys of one frame's map: twice what any frame has, so unknown keys pass and a quadratic duplicate check stays cheap.
+pub const MAX_FRAME_KEYS: usize = 64;
+/// Bytes of an API key or JWT in an `auth` frame.
+pub const MAX_TOKEN_BYTES: usize = 4 << 10;
+
+/// Calls in flight towards one line.
+pub const MAX_IN_FLIGHT: usize = 256;
+/// Of those, calls that one caller may hold: a quarter, so that no caller takes a line for itself.
+pub const MAX_IN_FLIGHT_PER_CALLER: usize = 64;
+/// Lines of one agent that stand side by side with the feature `shared`.
+pub const MAX_SHARED_LINES: usize = 8;
+/// Credit that a part-wise stream starts with, in body bytes, per direction.
+pub const WINDOW_BYTES: usize = 256 << 10;
+/// Credit beyond this is a fault of the peer.
+pub const MAX_CREDIT: u64 = 1 << 31;
+/// Bytes that may wait for one line's socket; at the bound further calls get 503 `overloaded`, and a line whose own
+/// answers overflow it is closed with 1013: it reads slower than it asks.
+pub const MAX_LINE_QUEUE_BYTES: usize = 8 << 20;
+/// Body bytes that one core holds at once; over it: 503 `overloaded`.
+pub const BODY_BUDGET_BYTES: usize = 256 << 20;
+/// Frames for unknown or foreign call ids in one minute that end a session (1002).
+pub const MAX_STRAY_FRAMES_PER_MINUTE: u32 = 1_000;
+
+/// Milliseconds from accept to a valid `auth` frame.
+pub const AUTH_DEADLINE_MS: u64 = 10_000;
+/// Milliseconds from the first byte of a request head to its last.
+pub const HEAD_DEADLINE_MS: u64 = 10_000;
+/// Milliseconds for an upload: 504 `upload_timeout`.
+pub const UPLOAD_DEADLINE_MS: u64 = 60_000;
+/// Milliseconds that an HTTP connection may idle between requests.
+pub const HTTP_IDLE_MS: u64 = 75_000;
+/// Milliseconds from a call to the first frame of its answer, and from part to part after it.
+pub const CALL_TIMEOUT_MS: u64 = 60_000;
+/// Seconds without a frame after which a line is pinged.
+pub const HEARTBEAT_S: u64 = 30;
+/// Pings in a row without an answer that end a session.
+pub const MISSED_HEARTBEATS: u8 = 2;
+/// Milliseconds that a look-up of an id without a line is believed.
+pub const ABSENT_CACHE_MS: u64 = 5_000;
+/// Milliseconds that a known API key counts while the exchange is away.
+pub const STALE_KEY_LIMIT_MS: u64 = 15 * 60_000;
+/// Milliseconds that a switch waits for a look-up at the exchange: then 503 `exchange_unavailable`.
+pub const LOOKUP_TIMEOUT_MS: u64 = 5_000;
+
+/// Sockets of one switch that have not authenticated.
+pub const MAX_UNAUTHENTICATED: usize = 2_000;
+/// Of those, from one address.
+pub const MAX_UNAUTHENTICATED_PER_IP: usize = 64;
+/// Look-ups of unknown keys per second and address.
+pub const KEY_LOOKUPS_PER_IP_PER_S: u32 = 20;
+/// Audit records and session reports that wait for the exchange, per node. At the bound new calls get 503
+/// `overloaded`: a call that could not be audited is not made.
+pub const MAX_SPOOLED_REPORTS: usize = 1_000_000;
+/// Calls that may wait on one core for a look-up at the exchange.
+pub const MAX_PENDING_LOOKUPS: usize = 16_384;
+
+/// Bytes up to which a body is copied next to its frame header; above, it is shared and written vectored. Copying
+/// below about 2 KiB is cheaper than an atomic reference count and pins no read buffer.
+pub const COPY_THRESHOLD_BYTES: usize = 2 << 10;
+/// Bytes of a pooled read buffer.
+pub const READ_BUFFER_BYTES: usize = 64 << 10;
+
+const _: () = assert!(MAX_IN_FLIGHT_PER_CALLER * 4 <= MAX_IN_FLIGHT);
+const _: () = assert!(WINDOW_BYTES <= MAX_BODY_BYTES);
+const _: () = assert!(MAX_HEADER_BYTES + MAX_PATH_BYTES + MAX_TOKEN_BYTES < MESSAGE_OVERHEAD_BYTES);
+const _: () = assert!(MAX_BODY_BYTES + MESSAGE_OVERHEAD_BYTES <= MAX_LINE_QUEUE_BYTES);
+const _: () = assert!(READ_BUFFER_BYTES >= 2 * MAX_HEADER_BYTES, "a whole request head fits one read buffer");
