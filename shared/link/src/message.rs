@@ -301,7 +301,7 @@ pub enum Route {
     HttpDirect,
 }
 
-/// One call, with exactly the eight published fields and nothing else: what is not here cannot leak.
+/// One call, with exactly what the eight published fields need and nothing else: what is not here cannot leak.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// When it began, unix milliseconds.
@@ -316,8 +316,8 @@ pub struct CallRecord {
     pub request_id: String,
     /// The status that the caller got.
     pub status_code: u16,
-    /// Milliseconds from the complete request to the end of the answer.
-    pub latency_ms: f64,
+    /// Microseconds from the complete request to the end of the answer; published as `latency_ms`, with three decimals.
+    pub latency_us: u64,
     /// How it was routed.
     pub route: Route,
 }
