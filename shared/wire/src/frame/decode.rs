@@ -1,0 +1,213 @@
+//! Frames out of messages.
+
+use super::raw::{Reader, is_nil};
+use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response};
+use crate::limits::MAX_FRAME_KEYS;
+
+/// The message is no frame: the session ends with 1002. Holds why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+macro_rules! keys {
+    ($($variant:ident $text:literal)*) => {
+        #[derive(Clone, Copy)]
+        enum Key { $($variant,)* }
+        const KEYS: usize = [$($text,)*].len();
+        impl Key {
+            fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+keys! {
+    Type "type" Id "id" Body "body" Status "status" Headers "headers" More "more" To "to" From "from"
+    Method "method" RequestId "request_id" Verb "verb" Path "path" Stream "stream" DeadlineMs "deadline_ms"
+    TimeoutMs "timeout_ms" Bytes "bytes" Code "code" Detail "detail" RetryAfterMs "retry_after_ms" T "t"
+    V "v" Token "token" Client "client" Features "features" AgentId "agent_id" SessionId "session_id"
+    Node "node" HeartbeatS "heartbeat_s" MaxBodyBytes "max_body_bytes" MaxInFlight "max_in_flight"
+    WindowBytes "window_bytes" RedialAfterMs "redial_after_ms"
+}
+
+/// The raw values of the known keys. A nil counts as absent.
+struct Fields<'a> {
+    values: [Option<&'a [u8]>; KEYS],
+}
+
+impl<'a> Fields<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(message);
+        let count = reader.map()?;
+        if count > MAX_FRAME_KEYS {
+            return Err(Malformed("too many keys"));
+        }
+        let mut values = [None; KEYS];
+        let mut unknown: Vec<&str> = Vec::new();
+        for _ in 0..count {
+            let name = reader.text()?;
+            let value = reader.skip(2)?;
+            let seen = match Key::parse(name) {
+                Some(key) => values[key as usize].replace(value).is_some(),
+                None if unknown.contains(&name) => true,
+                None => {
+                    unknown.push(name);
+                    false
+                }
+            };
+            if seen {
+                return Err(Malformed("a key stands twice"));
+            }
+        }
+        if reader.at != message.len() {
+            return Err(Malformed("bytes after the map"));
+        }
+        Ok(Self { values })
+    }
+
+    fn get(&self, key: Key) -> Option<Reader<'a>> {
+        self.values[key as usize].filter(|value| !is_nil(value)).map(Reader::new)
+    }
+
+    fn opt_text(&self, key: Key) -> Result<Option<&'a str>, Malformed> {
+        self.get(key).map(|mut value| value.text()).transpose()
+    }
+
+    fn text(&self, key: Key) -> Result<&'a str, Malformed> {
+        self.opt_text(key)?.ok_or(Malformed("a required key is missing"))
+    }
+
+    fn opt_number(&self, key: Key) -> Result<Option<u64>, Malformed> {
+        self.get(key).map(|mut value| value.unsigned()).transpose()
+    }
+
+    fn number(&self, key: Key) -> Result<u64, Malformed> {
+        self.opt_number(key)?.ok_or(Malformed("a required key is missing"))
+    }
+
+    fn flag(&self, key: Key) -> Result<bool, Malformed> {
+        self.get(key).map_or(Ok(false), |mut value| value.flag())
+    }
+
+    fn body(&self) -> Result<&'a [u8], Malformed> {
+        self.get(Key::Body).ok_or(Malformed("a required key is missing"))?.bin()
+    }
+
+    fn headers(&self) -> Result<Headers<'a>, Malformed> {
+        self.get(Key::Headers).map_or(Ok(Headers::default()), |value| Headers::from_raw(value.bytes))
+    }
+
+    fn raw(&self, key: Key) -> &'a [u8] {
+        self.values[key as usize].unwrap_or_default()
+    }
+
+    fn features(&self) -> Result<(bool, bool), Malformed> {
+        let (mut parts, mut shared) = (false, false);
+        if let Some(mut list) = self.get(Key::Features) {
+            for _ in 0..list.array()? {
+                match list.text()? {
+                    "parts" => parts = true,
+                    "shared" => shared = true,
+                    _ => {}
+                }
+            }
+        }
+        Ok((parts, shared))
+    }
+}
+
+/// Reads one frame.
+///
+/// # Errors
+/// [`Malformed`]: broken MessagePack, not a map, a key twice, a required key missing, or a known key with a value of
+/// another type. All of them end the session with 1002.
+pub fn decode(message: &[u8]) -> Result<Frame<'_>, Malformed> {
+    let fields = Fields::read(message)?;
+    match fields.text(Key::Type)? {
+        "auth" => auth(&fields),
+        "ready" => ready(&fields),
+        "request" => request(&fields),
+        "response" => Ok(Frame::Response(Response {
+            id: fields.number(Key::Id)?,
+            status: fields.opt_number(Key::Status)?,
+            headers: fields.headers()?,
+            more: fields.flag(Key::More)?,
+            body: fields.body()?,
+        })),
+        "chunk" => {
+            Ok(Frame::Chunk(Chunk { id: fields.number(Key::Id)?, more: fields.flag(Key::More)?, body: fields.body()? }))
+        }
+        "credit" => Ok(Frame::Credit { id: fields.number(Key::Id)?, bytes: fields.number(Key::Bytes)? }),
+        "cancel" => Ok(Frame::Cancel { id: fields.number(Key::Id)?, code: fields.opt_text(Key::Code)? }),
+        "error" => Ok(Frame::Error(ErrorFrame {
+            id: fields.opt_number(Key::Id)?,
+            code: fields.text(Key::Code)?,
+            detail: fields.opt_text(Key::Detail)?,
+            retry_after_ms: fields.opt_number(Key::RetryAfterMs)?,
+        })),
+        "call" => call(&fields),
+        "ping" => Ok(Frame::Ping(fields.raw(Key::T))),
+        "pong" => Ok(Frame::Pong(fields.raw(Key::T))),
+        "drain" => Ok(Frame::Drain {
+            deadline_ms: fields.number(Key::DeadlineMs)?,
+            redial_after_ms: fields.number(Key::RedialAfterMs)?,
+        }),
+        other => Ok(Frame::Unknown(other)),
+    }
+}
+
+fn auth<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
+    let (parts, shared) = fields.features()?;
+    Ok(Frame::Auth(Auth {
+        v: fields.number(Key::V)?,
+        token: fields.text(Key::Token)?,
+        client: fields.opt_text(Key::Client)?,
+        parts,
+        shared,
+    }))
+}
+
+fn ready<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
+    Ok(Frame::Ready(Ready {
+        agent_id: fields.text(Key::AgentId)?,
+        session_id: fields.text(Key::SessionId)?,
+        node: fields.text(Key::Node)?,
+        heartbeat_s: fields.number(Key::HeartbeatS)?,
+        max_body_bytes: fields.number(Key::MaxBodyBytes)?,
+        max_in_flight: fields.number(Key::MaxInFlight)?,
+        window_bytes: fields.number(Key::WindowBytes)?,
+    }))
+}
+
+fn request<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
+    Ok(Frame::Request(Request {
+        id: fields.number(Key::Id)?,
+        from: fields.opt_text(Key::From)?,
+        method: fields.opt_text(Key::Method)?,
+        request_id: fields.text(Key::RequestId)?,
+        verb: fields.opt_text(Key::Verb)?,
+        path: fields.opt_text(Key::Path)?,
+        headers: fields.headers()?,
+        stream: fields.flag(Key::Stream)?,
+        deadline_ms: fields.number(Key::DeadlineMs)?,
+        more: fields.flag(Key::More)?,
+        body: fields.body()?,
+    }))
+}
+
+fn call<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
+    Ok(Frame::Call(Call {
+        id: fields.number(Key::Id)?,
+        to: fields.text(Key::To)?,
+        method: fields.opt_text(Key::Method)?,
+        request_id: fields.opt_text(Key::RequestId)?,
+        verb: fields.opt_text(Key::Verb)?,
+        path: fields.opt_text(Key::Path)?,
+        headers: fields.headers()?,
+        stream: fields.flag(Key::Stream)?,
+        timeout_ms: fields.opt_number(Key::TimeoutMs)?,
+        more: fields.flag(Key::More)?,
+        body: fields.body()?,
+    }))
+}

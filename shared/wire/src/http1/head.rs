@@ -1,0 +1,281 @@
+//! Heads of requests and responses.
+
+use bytes::{Bytes, BytesMut};
+
+use super::BadRequest;
+use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS};
+
+/// How a body is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// No body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Responses only: until the connection closes.
+    UntilClose,
+}
+
+type Span = (u16, u16);
+
+/// A request head. Texts are slices of the one buffer that it was read into.
+#[derive(Debug, Clone)]
+pub struct Head {
+    raw: Bytes,
+    method: Span,
+    target: Span,
+    fields: Vec<(Span, Span)>,
+    /// How the body that follows is delimited.
+    pub framing: Framing,
+    /// May the connection carry another request?
+    pub keep_alive: bool,
+    /// Does the client wait for `100 Continue` before it sends the body?
+    pub expects_continue: bool,
+}
+
+impl Head {
+    /// The method, as sent.
+    pub fn method(&self) -> &str {
+        self.text(self.method)
+    }
+
+    /// The request target, as sent.
+    pub fn target(&self) -> &str {
+        self.text(self.target)
+    }
+
+    /// The target's path, without the query.
+    pub fn path(&self) -> &str {
+        let target = self.target();
+        &target[..target.find('?').unwrap_or(target.len())]
+    }
+
+    /// All fields in order: name as sent, value without surrounding white space.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().map(|(name, value)| (self.text(*name), self.bytes(*value)))
+    }
+
+    /// The first field of this name (given in lower case), if its value is visible text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.fields()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// All fields of this name (given in lower case) whose values are visible text.
+    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// Is there a field of this name (given in lower case), whatever its value?
+    pub fn has(&self, name: &str) -> bool {
+        self.fields().any(|(field, _)| field.eq_ignore_ascii_case(name))
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        &self.raw[span.0 as usize..span.1 as usize]
+    }
+
+    fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+}
+
+/// Takes a request head from the front of `buf`; `None` if it is not complete.
+///
+/// # Errors
+/// [`BadRequest`]: malformed, ambiguous, or over the limits.
+pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
+    // An empty line before a request line is skipped (RFC 9112 section 2.2).
+    while buf.starts_with(b"\r\n") {
+        let _ = buf.split_to(2);
+    }
+    let window = &buf[..buf.len().min(MAX_HEADER_BYTES)];
+    let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut slots);
+    let (len, minor, method, target, fields) = match request.parse(window) {
+        Ok(httparse::Status::Partial) if buf.len() >= MAX_HEADER_BYTES => return Err(BadRequest::HeadTooLarge),
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(BadRequest::HeadTooLarge),
+        Err(_) => return Err(BadRequest::Malformed("the request head is not HTTP/1.1")),
+        Ok(httparse::Status::Complete(len)) => {
+            let base = window.as_ptr() as usize;
+            let span = |part: &[u8]| {
+                let start = part.as_ptr() as usize - base;
+                (start as u16, (start + part.len()) as u16)
+            };
+            let method = span(request.method.unwrap_or_default().as_bytes());
+            let target = span(request.path.unwrap_or_default().as_bytes());
+            let fields: Vec<_> =
+                request.headers.iter().map(|field| (span(field.name.as_bytes()), span(field.value))).collect();
+            (len, request.version.unwrap_or(0), method, target, fields)
+        }
+    };
+    let raw = buf.split_to(len).freeze();
+    let mut head =
+        Head { raw, method, target, fields, framing: Framing::None, keep_alive: false, expects_continue: false };
+    judge(&mut head, minor)?;
+    Ok(Some(head))
+}
+
+fn judge(head: &mut Head, minor: u8) -> Result<(), BadRequest> {
+    let hosts = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("host")).count();
+    if hosts > 1 || (hosts == 0 && minor == 1) {
+        return Err(BadRequest::Malformed("exactly one Host header is expected"));
+    }
+    if !head.target().starts_with('/') && head.target() != "*" {
+        return Err(BadRequest::Malformed("the request target must be a path"));
+    }
+    head.framing = request_framing(head, minor)?;
+    let connection = |token: &str| {
+        head.headers_named("connection").any(|v| v.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    head.keep_alive = if minor == 1 { !connection("close") } else { connection("keep-alive") };
+    head.expects_continue =
+        minor == 1 && head.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+    Ok(())
+}
+
+fn request_framing(head: &Head, minor: u8) -> Result<Framing, BadRequest> {
+    let mut lengths = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut codings = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
+    match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
+        (None, None, None, None) => Ok(Framing::None),
+        (Some((_, value)), None, None, None) => parse_length(value).map(Framing::Length),
+        (None, None, Some((_, value)), None) if minor == 1 && value.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunked)
+        }
+        (None, None, Some(_), _) => Err(BadRequest::Malformed("the only transfer coding understood is one `chunked`")),
+        _ => Err(BadRequest::Malformed("exactly one of Content-Length or Transfer-Encoding is expected")),
+    }
+}
+
+fn parse_length(value: &[u8]) -> Result<u64, BadRequest> {
+    let bad = BadRequest::Malformed("Content-Length must be a decimal number");
+    if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(bad);
+    }
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(bad)
+}
+
+/// A response head, for clients.
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    /// Status code.
+    pub status: u16,
+    /// Fields in order, names in lower case.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// How the body is delimited, unless the request was HEAD.
+    pub framing: Framing,
+    /// May the connection carry another request?
+    pub keep_alive: bool,
+}
+
+impl ResponseHead {
+    /// The first field of this name (given in lower case), if its value is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+}
+
+/// Takes a response head from the front of `buf`; `None` if it is not complete.
+///
+/// # Errors
+/// [`BadRequest`] if it is not HTTP or over the limits.
+pub fn parse_response_head(buf: &mut BytesMut) -> Result<Option<ResponseHead>, BadRequest> {
+    let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut slots);
+    let (len, minor, status, fields) = match response.parse(buf) {
+        Ok(httparse::Status::Partial) if buf.len() >= MAX_HEADER_BYTES => return Err(BadRequest::HeadTooLarge),
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err(BadRequest::Malformed("the response head is not HTTP/1.1")),
+        Ok(httparse::Status::Complete(len)) => {
+            let fields: Vec<_> =
+                response.headers.iter().map(|f| (f.name.to_ascii_lowercase(), f.value.to_vec())).collect();
+            (len, response.version.unwrap_or(0), response.code.unwrap_or(0), fields)
+        }
+    };
+    let _ = buf.split_to(len);
+    let mut head = ResponseHead { status, fields, framing: Framing::UntilClose, keep_alive: minor == 1 };
+    head.keep_alive &= !head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    head.framing = if status < 200 || status == 204 || status == 304 {
+        Framing::None
+    } else if head.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        Framing::Chunked
+    } else if let Some(length) = head.fields.iter().find(|(name, _)| name == "content-length") {
+        Framing::Length(parse_length(&length.1)?)
+    } else {
+        Framing::UntilClose
+    };
+    Ok(Some(head))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Option<Head>, BadRequest> {
+        parse_head(&mut BytesMut::from(text))
+    }
+
+    #[test]
+    fn a_head_gives_its_parts_and_leaves_the_rest() {
+        let mut buf =
+            BytesMut::from("POST /connect/relay/x?q=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nA: b \r\n\r\nokGET");
+        let head = parse_head(&mut buf).unwrap().unwrap();
+        assert_eq!((head.method(), head.target(), head.path()), ("POST", "/connect/relay/x?q=1", "/connect/relay/x"));
+        assert_eq!(head.framing, Framing::Length(2));
+        assert_eq!(head.header("a"), Some("b"));
+        assert!(head.keep_alive);
+        assert_eq!(&buf[..], b"okGET");
+    }
+
+    #[test]
+    fn ambiguity_is_refused() {
+        for fields in [
+            "Content-Length: 1\r\nContent-Length: 1\r\n",
+            "Content-Length: 1\r\nContent-Length: 2\r\n",
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: +1\r\n",
+            "Content-Length: 1, 1\r\n",
+            "Content-Length: \r\n",
+            "Content-Length: 99999999999999999999\r\n",
+            "Host: twice\r\n",
+            "Bad Name: x\r\n",
+            "Space : x\r\n",
+            " folded: x\r\n",
+        ] {
+            let text = format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+            assert!(matches!(parse(&text), Err(BadRequest::Malformed(_))), "{fields:?}");
+        }
+        for text in ["GET / HTTP/1.1\r\n\r\n", "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"]
+        {
+            assert!(matches!(parse(text), Err(BadRequest::Malformed(_))), "{text:?}");
+        }
+        assert!(parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn an_endless_head_is_431_before_its_end() {
+        let long = format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}", "x".repeat(MAX_HEADER_BYTES));
+        assert_eq!(parse(&long).unwrap_err(), BadRequest::HeadTooLarge);
+        let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS));
+        assert_eq!(parse(&many).unwrap_err(), BadRequest::HeadTooLarge);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = parse_head(&mut BytesMut::from(&bytes[..]));
+            let _ = parse_response_head(&mut BytesMut::from(&bytes[..]));
+        }
+    }
+}
