@@ -23,8 +23,6 @@ pub enum ToExchange {
     Lookup(Ticket, Lookup),
     /// Something happened. Delivered once, in order per core.
     Report(Report),
-    /// The answer of one core to [`ToCore::ListSessions`]: its part of the listing.
-    Sessions(usize, Vec<landline_link::SessionUp>),
     /// A request for the exchange. Body pieces follow until `PassEnd`.
     PassHead(Ticket, PassHead),
     /// A piece of its body. The core keeps at most one window of pieces unacknowledged ([`ToCore::PassCredit`]).
@@ -50,8 +48,6 @@ pub enum ToCore {
     Apply(Arc<[Op]>),
     /// The snapshot or the missing deltas are all applied: the exchange is in reach (`true`), or lost (`false`).
     Synced(bool),
-    /// List your sessions with [`ToExchange::Sessions`].
-    ListSessions,
     /// End this session.
     Kick {
         /// Whose.

@@ -1,6 +1,35 @@
 //! The switch's end of the link: one thread with a tokio runtime and a quinn connection, between the cores and the
 //! exchange. Cores never wait for it: they hand it [`ToExchange`] and get [`ToCore`] back in their mailbox.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`boundary`](ToExchange) | what crosses between the cores' threads and this one |
+//! | `config` | settings, and what can be wrong with them |
+//! | `handle` | [`Uplink`]: start, readiness, stop |
+//! | `sender` | how cores hand things over without waiting, and how their reports are gathered |
+//! | `spool` | pure: reports in numbered batches until they are acknowledged, and the sessions they add up to |
+//! | `identity`, `tls`, `join` | the node's certificate: stored, shown, asked for, renewed |
+//! | `run` | dials for ever, serves the cores while it does |
+//! | `session` | one connection: control stream and reports |
+//! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
 mod boundary;
+mod config;
+mod handle;
+mod identity;
+mod join;
+mod lookup;
+mod metrics;
+mod pass;
+mod run;
+mod sender;
+mod session;
+mod spool;
+mod tls;
+mod wire;
 
 pub use boundary::*;
+pub use config::{StartError, UplinkConfig};
+pub use handle::{NotReady, Uplink};
+pub use metrics::{UplinkFigures, UplinkMetrics};
+pub use sender::UplinkSender;

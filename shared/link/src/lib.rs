@@ -9,15 +9,21 @@
 //! | `Control` (one) | switch | [`Hello`], then nothing | [`Down`]: welcome, snapshot, deltas, kicks |
 //! | `Reports` (one) | switch | [`ReportBatch`] in sequence | [`ReportAck`] |
 //! | `Lookup` (one per question) | switch | [`Lookup`] | [`LookupAnswer`] |
+//! | `Renew` (now and then) | switch | [`RenewRequest`] | [`JoinAnswer`] |
 //! | `Pass` (one per passed-on request) | switch | [`PassHead`], raw body until FIN | [`PassAnswer`], raw body until FIN |
+//!
+//! A stream that either side resets ([`limits::RESET_GONE`]) is a call that went away.
 //!
 //! A node without a certificate speaks ALPN [`ALPN_JOIN`] first: one stream, [`JoinRequest`] up, [`JoinAnswer`] down.
 
 pub mod codec;
+mod join;
+pub mod limits;
 mod message;
 mod publisher;
 mod subscriber;
 
+pub use join::*;
 pub use message::*;
 pub use publisher::*;
 pub use subscriber::*;
@@ -26,3 +32,6 @@ pub use subscriber::*;
 pub const ALPN_LINK: &[u8] = b"landline-link/1";
 /// ALPN of a join: the client has no certificate yet.
 pub const ALPN_JOIN: &[u8] = b"landline-join/1";
+/// The name in the exchange's server certificate, whatever address it is reached at: the cluster's CA is pinned and
+/// signs nothing else under it.
+pub const EXCHANGE_NAME: &str = "exchange.landline.internal";

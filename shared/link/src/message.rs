@@ -14,6 +14,19 @@ pub enum StreamKind {
     Reports = 2,
     Lookup = 3,
     Pass = 4,
+    Renew = 5,
+}
+
+impl StreamKind {
+    /// The byte that opens the stream.
+    pub fn byte(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind that a byte opens.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew].into_iter().find(|kind| kind.byte() == byte)
+    }
 }
 
 /// Who may call an agent; enforced by the switch that holds the line.
@@ -81,6 +94,9 @@ pub enum Down {
         /// The changes.
         ops: Vec<Op>,
     },
+    /// Everything up to this place has been sent: sent once after the deltas that a returning switch had missed, and
+    /// whenever a switch that missed nothing is to be told so.
+    Current(Cursor),
     /// End this session now: the answer to a session report that is no longer (or never was) good.
     Kick {
         /// Whose session.
@@ -373,4 +389,12 @@ pub enum JoinAnswer {
         /// Why.
         reason: String,
     },
+}
+
+/// A node asks, over the link and so with its present certificate, for the next one. Answered with [`JoinAnswer`]; the
+/// node keeps its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewRequest {
+    /// Certificate signing request, DER, with a new key. Its subject is ignored.
+    pub csr: Vec<u8>,
 }

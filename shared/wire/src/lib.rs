@@ -15,6 +15,9 @@
 //! | [`relay`] | which paths, verbs and headers cross the relay |
 //! | [`frame`] | the MessagePack frames: decode, encode |
 //! | [`session`] | one line's protocol machine: the relay's side and the agent's side |
+//!
+//! The cfg `landline_planted_bug` puts one fault into each of four modules. It is set only to check that the fuzz target
+//! of each finds it (`fuzz/run --planted`).
 
 pub mod close;
 pub mod error;

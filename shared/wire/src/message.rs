@@ -88,7 +88,7 @@ impl Reader {
                 return Err(Violation::new(close::PROTOCOL_ERROR, "masking does not fit the direction"));
             }
             let gathered = self.fragments.as_ref().map_or(0, |fragments| fragments.data.len());
-            let held = if head.kind.is_control() { 0 } else { gathered };
+            let held = if head.kind.is_control() || cfg!(landline_planted_bug) { 0 } else { gathered };
             if head.payload > (self.max_message - held) as u64 {
                 return Err(Violation::new(close::TOO_BIG, close::reason(close::TOO_BIG)));
             }

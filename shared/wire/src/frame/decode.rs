@@ -50,7 +50,7 @@ impl<'a> Fields<'a> {
             let value = reader.skip(2)?;
             let seen = match Key::parse(name) {
                 Some(key) => values[key as usize].replace(value).is_some(),
-                None if unknown.contains(&name) => true,
+                None if unknown.contains(&name) && !cfg!(landline_planted_bug) => true,
                 None => {
                     unknown.push(name);
                     false

@@ -1,6 +1,6 @@
 //! The `headers` map of a frame.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::raw::Reader;
 use super::{Malformed, encode::put_map, encode::put_str};
@@ -9,8 +9,9 @@ use crate::relay::{is_header_name, is_header_value};
 
 /// A `headers` map: a raw slice whose shape (text to text) was checked when the frame was decoded. Whether its names
 /// and values are legal is [`Headers::check`]'s business: a bad one costs the call, not the session.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Headers<'a> {
+    map: &'a [u8],
     entries: &'a [u8],
     count: usize,
 }
@@ -41,7 +42,18 @@ impl<'a> Headers<'a> {
             reader.text()?;
             reader.text()?;
         }
-        Ok(Self { entries: &value[start..], count })
+        Ok(Self { map: value, entries: &value[start..], count })
+    }
+
+    /// Borrows an encoded `headers` map, such as [`Headers::encoded`] gave or [`HeadersBuilder`] made. What is no such
+    /// map counts as no headers.
+    pub fn from_encoded(map: &'a [u8]) -> Self {
+        if map.is_empty() { Self::default() } else { Self::from_raw(map).unwrap_or_default() }
+    }
+
+    /// The encoded map, a slice of the message that it was decoded from; empty if there was none.
+    pub fn encoded(&self) -> &'a [u8] {
+        self.map
     }
 
     /// Number of headers.
@@ -92,6 +104,15 @@ impl<'a> Headers<'a> {
     }
 }
 
+impl PartialEq for Headers<'_> {
+    /// The same headers in the same order, however their map's length was written.
+    fn eq(&self, other: &Self) -> bool {
+        (self.count, self.entries) == (other.count, other.entries)
+    }
+}
+
+impl Eq for Headers<'_> {}
+
 impl std::fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may be credentials: only names show.
@@ -137,6 +158,11 @@ pub struct EncodedHeaders(BytesMut);
 impl EncodedHeaders {
     /// The borrowed form that frames hold.
     pub fn as_headers(&self) -> Headers<'_> {
-        Headers::from_raw(&self.0).unwrap_or_default()
+        Headers::from_encoded(&self.0)
+    }
+
+    /// The encoded map, to be kept or sent to another thread.
+    pub fn into_bytes(self) -> Bytes {
+        self.0.freeze()
     }
 }

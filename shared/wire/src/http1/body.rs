@@ -94,6 +94,9 @@ impl BodyDecoder {
                 },
                 State::ChunkEnd => {
                     if buf.len() < 2 {
+                        if cfg!(landline_planted_bug) {
+                            buf.clear();
+                        }
                         return Ok(BodyPiece::Need);
                     }
                     if &buf[..2] != b"\r\n" {

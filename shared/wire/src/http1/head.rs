@@ -189,7 +189,8 @@ impl ResponseHead {
 pub fn parse_response_head(buf: &mut BytesMut) -> Result<Option<ResponseHead>, BadRequest> {
     let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut slots);
-    let (len, minor, status, fields) = match response.parse(buf) {
+    let window = &buf[..buf.len().min(MAX_HEADER_BYTES)];
+    let (len, minor, status, fields) = match response.parse(window) {
         Ok(httparse::Status::Partial) if buf.len() >= MAX_HEADER_BYTES => return Err(BadRequest::HeadTooLarge),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(BadRequest::Malformed("the response head is not HTTP/1.1")),

@@ -1,0 +1,42 @@
+//! What an operator may set of one core's engine.
+
+use landline_wire::limits;
+
+/// Settings of an engine; the defaults are the limits of the wire protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The node's name in `ready`.
+    pub node: String,
+    /// Bytes of a whole body.
+    pub max_body_bytes: usize,
+    /// Calls in flight towards one line.
+    pub max_in_flight: usize,
+    /// Of those, from one caller.
+    pub max_in_flight_per_caller: usize,
+    /// Seconds of silence before a ping.
+    pub heartbeat_s: u64,
+    /// Lines of this core; 0 is no bound of its own.
+    pub max_lines: usize,
+    /// Milliseconds to the first frame of an answer, at most.
+    pub call_timeout_ms: u64,
+    /// Milliseconds that a known API key counts while the exchange is away.
+    pub stale_key_limit_ms: u64,
+    /// Body bytes that the core may hold.
+    pub body_budget: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: String::new(),
+            max_body_bytes: limits::MAX_BODY_BYTES,
+            max_in_flight: limits::MAX_IN_FLIGHT,
+            max_in_flight_per_caller: limits::MAX_IN_FLIGHT_PER_CALLER,
+            heartbeat_s: limits::HEARTBEAT_S,
+            max_lines: 0,
+            call_timeout_ms: limits::CALL_TIMEOUT_MS,
+            stale_key_limit_ms: limits::STALE_KEY_LIMIT_MS,
+            body_budget: limits::BODY_BUDGET_BYTES,
+        }
+    }
+}

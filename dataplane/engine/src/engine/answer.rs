@@ -1,0 +1,248 @@
+//! Frames from agents: answers to calls, and calls of their own.
+
+use bytes::Bytes;
+use landline_wire::close;
+use landline_wire::error::{Code, Problem};
+use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode};
+use landline_wire::header::Kind;
+use landline_wire::ids::CallId;
+use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_CREDIT, MAX_ERROR_CODE_CHARS, MAX_ERROR_DETAIL_CHARS, WINDOW_BYTES};
+use landline_wire::message::Violation;
+use landline_wire::relay::{is_answer_status, printable};
+
+use super::Engine;
+use crate::call::{Call, Phase};
+use crate::types::{LineKey, Now, Origin, Reply};
+
+impl Engine {
+    /// A binary message came over a line.
+    pub fn message(&mut self, key: LineKey, message: Bytes, now: Now) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        if line.closing_since.is_some() {
+            return;
+        }
+        line.pulse.heard(now.ms());
+        let outcome = match decode(&message) {
+            Ok(frame) => self.frame(key, &frame, &message, now),
+            Err(malformed) => Err(Violation::new(close::PROTOCOL_ERROR, malformed.0)),
+        };
+        if let Err(violation) = outcome {
+            self.violation(key, violation, now);
+        }
+    }
+
+    /// A WebSocket ping came over a line.
+    pub fn ping(&mut self, key: LineKey, payload: &[u8], now: Now) {
+        self.pong(key, now);
+        self.send_control(key, Kind::Pong, payload);
+    }
+
+    /// A sign of life came over a line.
+    pub fn pong(&mut self, key: LineKey, now: Now) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.pulse.heard(now.ms());
+        }
+    }
+
+    fn frame(&mut self, key: LineKey, frame: &Frame<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+        match frame {
+            Frame::Response(response) => self.response(key, response, message, now),
+            Frame::Chunk(chunk) => self.chunk(key, chunk, message, now),
+            Frame::Call(call) => self.outgoing(key, call, message, now),
+            Frame::Error(error) => self.agent_error(key, error, now),
+            Frame::Cancel { id, code } => self.agent_cancel(key, *id, *code, now),
+            Frame::Credit { id, bytes } => self.agent_credit(key, *id, *bytes, now),
+            Frame::Ping(t) => {
+                self.send(key, &Frame::Pong(t), Bytes::new());
+                Ok(())
+            }
+            // Frames of the other direction and of later versions are ignored, like unknown types.
+            _ => Ok(()),
+        }
+    }
+
+    /// The open call that this line may answer under this id; otherwise counts a stray.
+    fn own_call(&mut self, key: LineKey, id: u64, now: Now) -> Result<Option<CallId>, Violation> {
+        let call = CallId::from_wire(id).filter(|id| self.calls.get(*id).is_some_and(|call| call.line == key));
+        if call.is_none() {
+            self.stray(key, now)?;
+        }
+        Ok(call)
+    }
+
+    pub(super) fn stray(&mut self, key: LineKey, now: Now) -> Result<(), Violation> {
+        self.stats.strays += 1;
+        self.lines.get_mut(key).map_or(Ok(()), |line| line.strays.count(now.ms()))
+    }
+
+    fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+        let Some(id) = self.own_call(key, response.id, now)? else { return Ok(()) };
+        let status = response.status.unwrap_or(200);
+        let fault = if !is_answer_status(status) {
+            Some(format!("The agent answered with status {status}; 200 to 599 can be passed on."))
+        } else if let Err(fault) = response.headers.check() {
+            Some(format!("The agent's answer cannot be passed on: {fault}."))
+        } else if self.calls.get(id).is_some_and(|call| call.phase != Phase::Waiting) {
+            Some("The agent began its answer twice.".to_owned())
+        } else if response.body.len() > self.config.max_body_bytes {
+            Some(format!("The agent's answer is over {} bytes in one frame.", self.config.max_body_bytes))
+        } else {
+            None
+        };
+        if let Some(detail) = fault {
+            self.fail(id, Problem::new(Code::BadAnswer, detail), response.more.then_some("bad_answer"), now);
+            return Ok(());
+        }
+        let status = status as u16;
+        let bodiless = matches!(status, 204 | 304);
+        let body = if bodiless { Bytes::new() } else { message.slice_ref(response.body) };
+        let window = WINDOW_BYTES as i64 - response.body.len() as i64;
+        if response.more && window < 0 {
+            self.overrun(id, now);
+            return Ok(());
+        }
+        self.stats.bytes_out += body.len() as u64;
+        let headers = message.slice_ref(response.headers.encoded());
+        let origin = if response.more {
+            let consumed = if bodiless { response.body.len() } else { 0 };
+            self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
+            self.calls.get_mut(id).map(|call| {
+                call.phase = Phase::Streaming { status, window, consumed };
+                call.origin
+            })
+        } else {
+            self.end(id).map(|call| {
+                let origin = call.origin;
+                self.record(call, status, now);
+                origin
+            })
+        };
+        if let Some(origin) = origin {
+            self.reply(origin, Reply::Head { call: id, status, headers, body, more: response.more }, now);
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+        let Some(id) = self.own_call(key, chunk.id, now)? else { return Ok(()) };
+        let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
+        let Phase::Streaming { status, window, .. } = &mut call.phase else {
+            self.fail(id, Problem::new(Code::BadAnswer, "The agent sent a part before its answer's head."), None, now);
+            return Ok(());
+        };
+        *window -= chunk.body.len() as i64;
+        let (status, overrun, origin) = (*status, *window < 0, call.origin);
+        if overrun {
+            self.overrun(id, now);
+            return Ok(());
+        }
+        let body = if matches!(status, 204 | 304) { Bytes::new() } else { message.slice_ref(chunk.body) };
+        self.stats.bytes_out += body.len() as u64;
+        if chunk.more {
+            self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
+        } else if let Some(call) = self.end(id) {
+            self.record(call, status, now);
+        }
+        let dropped = chunk.body.len() - body.len();
+        self.reply(origin, Reply::Part { body, more: chunk.more }, now);
+        if dropped > 0 {
+            self.consumed(id, dropped, now);
+        }
+        Ok(())
+    }
+
+    fn overrun(&mut self, id: CallId, now: Now) {
+        let problem = Problem::new(Code::FlowControl, "The agent sent more than the window that it was granted.");
+        self.fail(id, problem, Some("flow_control"), now);
+    }
+
+    fn agent_error(&mut self, key: LineKey, error: &ErrorFrame<'_>, now: Now) -> Result<(), Violation> {
+        // An error of the session, or of one of the agent's own calls, says nothing that we could act on.
+        let Some(id) = error.id.filter(|id| id % 2 == 0) else { return Ok(()) };
+        let Some(id) = self.own_call(key, id, now)? else { return Ok(()) };
+        let mut detail = printable(error.code, MAX_ERROR_CODE_CHARS);
+        if let Some(text) = error.detail {
+            detail.push_str(": ");
+            detail.push_str(&printable(text, MAX_ERROR_DETAIL_CHARS));
+        }
+        let mut problem = Problem::new(Code::AgentError, detail);
+        if let Some(ms) = error.retry_after_ms {
+            problem = problem.retry_after(ms.div_ceil(1000).min(u64::from(u32::MAX)) as u32);
+        }
+        self.fail(id, problem, None, now);
+        Ok(())
+    }
+
+    fn agent_cancel(&mut self, key: LineKey, id: u64, code: Option<&str>, now: Now) -> Result<(), Violation> {
+        if id % 2 == 1 {
+            self.gone_everywhere(Origin::Line { core: self.core, line: key, id }, now);
+            return Ok(());
+        }
+        let Some(id) = self.own_call(key, id, now)? else { return Ok(()) };
+        let detail = match code {
+            Some(code) => format!("The agent cancelled the call: {}.", printable(code, MAX_ERROR_CODE_CHARS)),
+            None => "The agent cancelled the call.".to_owned(),
+        };
+        self.fail(id, Problem::new(Code::AgentError, detail), None, now);
+        Ok(())
+    }
+
+    fn agent_credit(&mut self, key: LineKey, id: u64, bytes: u64, now: Now) -> Result<(), Violation> {
+        if id % 2 == 0 {
+            // Requests are sent whole, so there is nothing to grant; but the id must be one of the line's own.
+            return self.own_call(key, id, now).map(|_| ());
+        }
+        let streams = self.lines.get(key).and_then(|line| line.streams.as_ref());
+        let Some(call) = streams.and_then(|streams| streams.get(&id)).copied() else { return self.stray(key, now) };
+        if bytes > MAX_CREDIT {
+            self.gone_everywhere(Origin::Line { core: self.core, line: key, id }, now);
+            let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
+            self.deliver_to_line(key, id, Reply::Failed(Box::new(problem)), now);
+            return Ok(());
+        }
+        self.consumed_at(call, bytes as usize, now);
+        Ok(())
+    }
+
+    /// The caller's side took so many bytes of a part-wise answer: grants them to the agent again, in steps that keep
+    /// the number of `credit` frames small.
+    pub(super) fn consumed(&mut self, id: CallId, bytes: usize, _now: Now) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let line = call.line;
+        let Phase::Streaming { window, consumed, .. } = &mut call.phase else { return };
+        *consumed += bytes;
+        if *consumed < WINDOW_BYTES / 4 {
+            return;
+        }
+        let granted = std::mem::take(consumed);
+        *window += granted as i64;
+        self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Bytes::new());
+    }
+
+    /// Closes a call and takes it off its line's list.
+    pub(super) fn end(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.close(id)?;
+        let line = self.lines.get_mut(call.line)?;
+        if line.calls.get(call.at).is_some_and(|slot| *slot as usize == id.slot()) {
+            line.calls.swap_remove(call.at);
+            if let Some(moved) = line.calls.get(call.at).copied() {
+                if let Some(moved) = self.calls.in_slot_mut(moved) {
+                    moved.at = call.at;
+                }
+            }
+        }
+        Some(call)
+    }
+
+    /// Ends a call with a problem for its caller; tells the agent to stop if it may still be working on it.
+    pub(super) fn fail(&mut self, id: CallId, problem: Problem, cancel: Option<&str>, now: Now) {
+        let Some(call) = self.end(id) else { return };
+        let (origin, line) = (call.origin, call.line);
+        // After the head the caller has the agent's status, but the call failed: the record says so.
+        self.record(call, problem.code.status(), now);
+        if let Some(code) = cancel {
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Bytes::new());
+        }
+        self.reply(origin, Reply::Failed(Box::new(problem)), now);
+    }
+}

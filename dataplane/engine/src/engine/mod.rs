@@ -1,0 +1,221 @@
+//! The engine: state of one core, and the inputs that change it.
+
+mod answer;
+mod attach;
+mod feed;
+mod outgoing;
+mod place;
+mod sweep;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+use landline_link::LookupAnswer;
+use landline_wire::frame::Frame;
+use landline_wire::header::Kind;
+use landline_wire::ids::{AgentId, CallId, SessionId};
+
+use crate::call::CallTable;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::line::Lines;
+use crate::output::Flush;
+use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
+
+pub use attach::Attach;
+use place::Waiting;
+
+/// What one core counted since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Lines that became ready.
+    pub attached: u64,
+    /// Calls placed on a line.
+    pub calls: u64,
+    /// Calls that ended, whatever the outcome.
+    pub ended: u64,
+    /// Requests refused before they reached a line.
+    pub refused: u64,
+    /// Frames for calls that were not open on their session.
+    pub strays: u64,
+    /// Sessions that ended for a broken protocol.
+    pub violations: u64,
+    /// Body bytes relayed towards agents.
+    pub bytes_in: u64,
+    /// Body bytes relayed back.
+    pub bytes_out: u64,
+}
+
+/// One core's brain. See the crate's page for how it is driven.
+pub struct Engine {
+    core: usize,
+    cores: usize,
+    config: Config,
+    /// Who may do what.
+    pub credentials: Credentials,
+    lines: Lines,
+    /// Lines by the `jti` of the token that opened them: what a single token's revocation names.
+    by_token: HashMap<[u8; 16], Vec<LineKey>>,
+    calls: CallTable,
+    /// Ids without a line here, as the exchange answered, until when that is believed.
+    absent: HashMap<AgentId, (LookupAnswer, u64)>,
+    waiting: HashMap<AgentId, Vec<Waiting>>,
+    asked: HashMap<u64, AgentId>,
+    waiting_count: usize,
+    next_lookup: u64,
+    /// Line output and request bodies that the core holds, bytes.
+    held: usize,
+    draining: bool,
+    effects: VecDeque<Effect>,
+    /// Lines with an unsent `Flush` effect, so that a burst asks once.
+    flushing: HashSet<LineKey>,
+    stats: Stats,
+}
+
+impl Engine {
+    /// An engine for core `core` of `cores`. `salt` is random and the same on no two starts.
+    pub fn new(core: usize, cores: usize, config: Config, salt: [u8; 32]) -> Self {
+        Self {
+            core,
+            cores,
+            credentials: Credentials::new(salt, config.stale_key_limit_ms),
+            config,
+            lines: Lines::default(),
+            by_token: HashMap::new(),
+            calls: CallTable::new(core),
+            absent: HashMap::new(),
+            waiting: HashMap::new(),
+            asked: HashMap::new(),
+            waiting_count: 0,
+            next_lookup: 0,
+            held: 0,
+            draining: false,
+            effects: VecDeque::new(),
+            flushing: HashSet::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// What to do next, in order; `None` when there is nothing.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        let effect = self.effects.pop_front()?;
+        if let Effect::Flush(line) = &effect {
+            self.flushing.remove(line);
+        }
+        Some(effect)
+    }
+
+    /// Everything that waits for a line's socket; `None` if nothing does.
+    pub fn take_output(&mut self, key: LineKey) -> Option<Flush> {
+        let line = self.lines.get_mut(key)?;
+        self.held = self.held.saturating_sub(line.output.len());
+        line.output.take()
+    }
+
+    /// Gives a written buffer back to its line.
+    pub fn recycle(&mut self, key: LineKey, buffer: BytesMut) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.output.recycle(buffer);
+        }
+    }
+
+    /// Carries out what another core's engine asked for.
+    pub fn mail(&mut self, mail: Mail, now: Now) {
+        match mail {
+            Mail::Call(request) => self.place(*request, now),
+            Mail::Status { origin, caller, target } => self.status(origin, caller, target, now),
+            Mail::Reply(origin, reply) => self.deliver(origin, reply, now),
+            Mail::Gone(origin) => self.gone_here(origin, now),
+            Mail::Consumed(call, bytes) => self.consumed(call, bytes, now),
+        }
+    }
+
+    /// Lines, closing ones included.
+    pub fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Open calls.
+    pub fn call_count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Bytes that wait for lines' sockets.
+    pub fn held_bytes(&self) -> usize {
+        self.held
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All lines, for the operator.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// The core that holds an agent's lines.
+    pub fn home(&self, agent: AgentId) -> usize {
+        agent.home_core(self.cores)
+    }
+
+    fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Bytes) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let before = line.output.len();
+        line.output.push(frame, body);
+        self.held += line.output.len() - before;
+        self.flush(key);
+    }
+
+    fn send_control(&mut self, key: LineKey, kind: Kind, payload: &[u8]) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let before = line.output.len();
+        line.output.push_control(kind, payload);
+        self.held += line.output.len() - before;
+        self.flush(key);
+    }
+
+    fn flush(&mut self, key: LineKey) {
+        if self.flushing.insert(key) {
+            self.effects.push_back(Effect::Flush(key));
+        }
+    }
+
+    /// Sends a reply to wherever its call came from.
+    fn reply(&mut self, origin: Origin, reply: Reply, now: Now) {
+        if origin.core() == self.core {
+            self.deliver(origin, reply, now);
+        } else {
+            self.effects.push_back(Effect::Mail(origin.core(), Mail::Reply(origin, reply)));
+        }
+    }
+
+    /// Gives a reply to an origin on this core.
+    fn deliver(&mut self, origin: Origin, reply: Reply, now: Now) {
+        match origin {
+            Origin::Http { conn, .. } => self.effects.push_back(Effect::Reply(conn, reply)),
+            Origin::Line { line, id, .. } => self.deliver_to_line(line, id, reply, now),
+        }
+    }
+
+    /// The line that this session is, if it is here.
+    fn line_of_session(&self, agent: AgentId, session: SessionId) -> Option<LineKey> {
+        let mut keys = self.lines.of(agent).iter().copied();
+        keys.find(|key| self.lines.get(*key).is_some_and(|line| line.session == session))
+    }
+
+    /// Gives `call`'s caller credit back to the agent that streams the answer.
+    pub fn consumed_at(&mut self, call: CallId, bytes: usize, now: Now) {
+        if call.core() == self.core {
+            self.consumed(call, bytes, now);
+        } else {
+            self.effects.push_back(Effect::Mail(call.core(), Mail::Consumed(call, bytes)));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Calls that an agent makes over its own line, and their replies.
+
+use bytes::Bytes;
+use landline_wire::close;
+use landline_wire::error::{Code, Problem};
+use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
+use landline_wire::ids::AgentId;
+use landline_wire::limits::MAX_LINE_QUEUE_BYTES;
+use landline_wire::message::Violation;
+use landline_wire::relay;
+
+use super::Engine;
+use crate::types::{CallRequest, Effect, LineKey, Mail, Now, Origin, Reply};
+
+/// The id of an [`Origin::Line`] that stands for every call of the line.
+pub(super) const EVERY_CALL: u64 = u64::MAX;
+
+impl Engine {
+    /// A `call` frame: passes exactly the checks that an HTTP call passes.
+    pub(super) fn outgoing(
+        &mut self,
+        key: LineKey,
+        call: &Call<'_>,
+        message: &Bytes,
+        now: Now,
+    ) -> Result<(), Violation> {
+        if call.id % 2 == 0 || call.id >= 1 << 53 {
+            return Err(Violation::new(close::PROTOCOL_ERROR, "the id of a call must be odd and below 2^53"));
+        }
+        let Some(line) = self.lines.get_mut(key) else { return Ok(()) };
+        let caller = line.agent;
+        line.outgoing += 1;
+        match self.checked(key, caller, call, message, now) {
+            Ok(request) => {
+                let home = self.home(request.target);
+                if home == self.core {
+                    self.place(request, now);
+                } else {
+                    self.effects.push_back(Effect::Mail(home, Mail::Call(Box::new(request))));
+                }
+            }
+            Err(problem) => {
+                self.stats.refused += 1;
+                self.deliver_to_line(key, call.id, Reply::Failed(Box::new(problem)), now);
+            }
+        }
+        Ok(())
+    }
+
+    fn checked(
+        &self,
+        key: LineKey,
+        caller: AgentId,
+        call: &Call<'_>,
+        message: &Bytes,
+        now: Now,
+    ) -> Result<CallRequest, Problem> {
+        let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
+        if call.more {
+            return Err(bad("more", "A call's body is sent whole."));
+        }
+        if call.body.len() > self.config.max_body_bytes {
+            return Err(Problem::plain(Code::BodyTooLarge));
+        }
+        let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
+        if call.verb.is_some_and(|verb| !relay::is_verb(verb)) {
+            return Err(bad("verb", "`verb` must be an HTTP method other than CONNECT and TRACE."));
+        }
+        if call.path.is_some_and(|path| !relay::is_path(path)) {
+            return Err(bad("path", "`path` must start with `/` or `?` and be visible ASCII of at most 8 KiB."));
+        }
+        call.headers.check().map_err(|fault| bad("headers", &fault.to_string()))?;
+        let request_id = match call.request_id.filter(|id| relay::is_request_id(id)) {
+            Some(id) => id.into(),
+            None => made_request_id(key, call.id, now),
+        };
+        let mut headers = HeadersBuilder::default();
+        for (name, value) in call.headers.iter() {
+            if name == "x-agent-authorization" {
+                headers.push("authorization", value);
+            } else if relay::reaches_agent(name) {
+                headers.push(name, value);
+            }
+        }
+        Ok(CallRequest {
+            origin: Origin::Line { core: self.core, line: key, id: call.id },
+            caller: Some(caller),
+            target,
+            request_id,
+            method: call.method.filter(|method| relay::is_a2a_method(method)).map(Into::into),
+            verb: call.verb.map(Into::into),
+            path: call.path.filter(|path| !path.is_empty() && *path != "/").map(Into::into),
+            headers: headers.encode().into_bytes(),
+            stream: call.stream,
+            timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
+            started: now,
+            body: message.slice_ref(call.body),
+        })
+    }
+
+    /// Gives a reply to the line whose agent made the call.
+    pub(super) fn deliver_to_line(&mut self, key: LineKey, id: u64, reply: Reply, now: Now) {
+        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
+        let ends = !matches!(&reply, Reply::Head { more: true, .. } | Reply::Part { more: true, .. });
+        if ends {
+            line.outgoing = line.outgoing.saturating_sub(1);
+            if let Some(streams) = &mut line.streams {
+                streams.remove(&id);
+                if streams.is_empty() {
+                    line.streams = None;
+                }
+            }
+        } else if let Reply::Head { call, .. } = &reply {
+            line.streams.get_or_insert_default().insert(id, *call);
+        }
+        match reply {
+            Reply::Head { status, headers, body, more, .. } => {
+                let kept = filtered(&headers);
+                let headers = Headers::from_encoded(&kept);
+                let status = (status != 200).then_some(u64::from(status));
+                self.send(key, &Frame::Response(Response { id, status, headers, more, body: &[] }), body);
+            }
+            Reply::Part { body, more } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
+            Reply::Failed(problem) => {
+                let error = ErrorFrame {
+                    id: Some(id),
+                    code: problem.code.as_str(),
+                    detail: Some(&problem.detail),
+                    retry_after_ms: problem.retry_after_s.map(|seconds| u64::from(seconds) * 1000),
+                };
+                self.send(key, &Frame::Error(error), Bytes::new());
+            }
+            Reply::Status(_) => {}
+        }
+        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
+            self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
+        }
+    }
+
+    /// A caller is gone: cancels its calls that are here.
+    pub(super) fn gone_here(&mut self, gone: Origin, now: Now) {
+        let is_it = |origin: &Origin| match (gone, *origin) {
+            (Origin::Line { core, line, id: EVERY_CALL }, Origin::Line { core: c, line: l, .. }) => {
+                (core, line) == (c, l)
+            }
+            _ => gone == *origin,
+        };
+        for id in self.calls.find(is_it) {
+            let Some(call) = self.end(id) else { continue };
+            let line = call.line;
+            // Nobody got a status; 499 is the usual number for a client that closed its request.
+            self.record(call, 499, now);
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
+        }
+        if let Origin::Line { core, line, id } = gone {
+            if core == self.core && id != EVERY_CALL {
+                if let Some(line) = self.lines.get_mut(line) {
+                    line.outgoing = line.outgoing.saturating_sub(1);
+                    if let Some(streams) = &mut line.streams {
+                        streams.remove(&id);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The headers of an answer that may reach a caller, encoded anew; nothing is allocated if there are none.
+fn filtered(headers: &Bytes) -> Bytes {
+    let all = Headers::from_encoded(headers);
+    if all.is_empty() {
+        return Bytes::new();
+    }
+    if all.iter().all(|(name, _)| relay::reaches_caller(name)) {
+        return headers.clone();
+    }
+    let mut kept = HeadersBuilder::default();
+    for (name, value) in all.iter().filter(|(name, _)| relay::reaches_caller(name)) {
+        kept.push(name, value);
+    }
+    kept.encode().into_bytes()
+}
+
+/// A request id for a call that brought none: unique on this node, and no secret.
+fn made_request_id(key: LineKey, id: u64, now: Now) -> Box<str> {
+    format!("r-{:x}-{:x}-{:x}-{id:x}", now.unix_ms, key.slot, key.generation).into()
+}

@@ -1,0 +1,88 @@
+//! What happens because time passed: overdue calls, silent lines, leaving.
+
+use bytes::Bytes;
+use landline_wire::close;
+use landline_wire::error::{Code, Problem};
+use landline_wire::frame::Frame;
+use landline_wire::header::Kind;
+use landline_wire::session::server::Beat;
+
+use super::Engine;
+use crate::types::{Effect, LineKey, Now};
+
+/// Milliseconds that a closing line may take to send what is queued.
+const CLOSE_GRACE_MS: u64 = 5_000;
+
+impl Engine {
+    /// Ends overdue calls. To be called every 50 ms or so while calls are open.
+    pub fn sweep_calls(&mut self, now: Now) {
+        if self.calls.is_empty() {
+            return;
+        }
+        for id in self.calls.overdue(now.ms()) {
+            let seconds = self.calls.get(id).map_or(0, |call| now.us.saturating_sub(call.started.us) / 1_000_000);
+            let detail = format!("The agent did not answer within {seconds} s.");
+            self.fail(id, Problem::new(Code::AgentTimeout, detail), Some("agent_timeout"), now);
+        }
+    }
+
+    /// Pings silent lines, ends dead ones, and forgets what is over. To be called about once a second.
+    pub fn sweep_lines(&mut self, now: Now) {
+        let (mut ping, mut dead, mut abort) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, line) in self.lines.iter_mut() {
+            if let Some(since) = line.closing_since {
+                if now.ms().saturating_sub(since) > CLOSE_GRACE_MS {
+                    abort.push(key);
+                }
+                continue;
+            }
+            match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {
+                Beat::Quiet => {}
+                Beat::Ping => {
+                    line.output.shrink();
+                    ping.push(key);
+                }
+                Beat::Dead => dead.push(key),
+            }
+        }
+        for key in ping {
+            self.send_control(key, Kind::Ping, b"");
+        }
+        for key in dead {
+            self.close_line(key, close::GOING_AWAY, "no sign of life", now);
+            abort.push(key);
+        }
+        self.effects.extend(abort.into_iter().map(Effect::Abort));
+        self.absent.retain(|_, (_, until)| *until > now.ms());
+        self.credentials.forget_expired(now);
+    }
+
+    /// Begins to leave: every line is told, none is taken any more, calls in flight go on.
+    pub fn drain(&mut self, deadline_ms: u64, redial_after_ms: u64) {
+        self.draining = true;
+        let open: Vec<LineKey> = self
+            .lines
+            .iter_mut()
+            .map(|(key, line)| {
+                line.draining = true;
+                key
+            })
+            .collect();
+        for key in open {
+            self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Bytes::new());
+        }
+    }
+
+    /// Has it begun to leave?
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Closes every line: the last step of leaving.
+    pub fn close_all(&mut self, now: Now) {
+        let all: Vec<LineKey> = self.lines.iter().map(|(key, _)| key).collect();
+        for key in all {
+            self.close_line(key, close::GOING_AWAY, close::reason(close::GOING_AWAY), now);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The lines of this core.
+
+use std::collections::HashMap;
+
+use landline_link::Credential;
+use landline_wire::ids::{AgentId, CallId, SessionId};
+use landline_wire::session::server::{Pulse, Strays};
+
+use crate::output::Output;
+use crate::types::LineKey;
+
+/// One agent's live session.
+#[derive(Debug)]
+pub struct Line {
+    /// Whose.
+    pub agent: AgentId,
+    /// Which session.
+    pub session: SessionId,
+    /// What it was opened with.
+    pub credential: Credential,
+    /// Since when, unix milliseconds.
+    pub since: i64,
+    /// May stand beside others.
+    pub shared: bool,
+    /// Gets no new calls.
+    pub draining: bool,
+    /// When it began to close, monotonic milliseconds.
+    pub closing_since: Option<u64>,
+    pub(crate) pulse: Pulse,
+    pub(crate) strays: Strays,
+    pub(crate) output: Output,
+    /// Slots of the calls that this line has to answer.
+    pub(crate) calls: Vec<u32>,
+    /// Calls that this line's agent made and that are not answered.
+    pub(crate) outgoing: u32,
+    /// Part-wise answers that its agent receives, by its own ids: where its credit goes.
+    pub(crate) streams: Option<Box<HashMap<u64, CallId>>>,
+}
+
+impl Line {
+    /// Calls in flight towards it.
+    pub fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Does it take new calls?
+    pub fn is_open(&self) -> bool {
+        !self.draining && self.closing_since.is_none()
+    }
+}
+
+/// Slots for lines, found by key or by agent.
+#[derive(Debug, Default)]
+pub struct Lines {
+    slots: Vec<(u32, Option<Line>)>,
+    free: Vec<u32>,
+    by_agent: HashMap<AgentId, Vec<LineKey>>,
+    count: usize,
+}
+
+impl Lines {
+    /// Lines, closing ones included.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// No line?
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a line and lists it under its agent.
+    pub fn insert(&mut self, line: Line) -> LineKey {
+        let agent = line.agent;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() as u32 - 1
+        });
+        let (generation, place) = &mut self.slots[slot as usize];
+        *place = Some(line);
+        let key = LineKey { slot, generation: *generation };
+        self.by_agent.entry(agent).or_default().push(key);
+        self.count += 1;
+        key
+    }
+
+    /// The line with this key.
+    pub fn get(&self, key: LineKey) -> Option<&Line> {
+        self.slots.get(key.slot as usize).filter(|slot| slot.0 == key.generation)?.1.as_ref()
+    }
+
+    /// The line with this key.
+    pub fn get_mut(&mut self, key: LineKey) -> Option<&mut Line> {
+        self.slots.get_mut(key.slot as usize).filter(|slot| slot.0 == key.generation)?.1.as_mut()
+    }
+
+    /// The agent's lines, oldest first. A closing line is not among them.
+    pub fn of(&self, agent: AgentId) -> &[LineKey] {
+        self.by_agent.get(&agent).map_or(&[], Vec::as_slice)
+    }
+
+    /// The agent's open line with the fewest calls in flight.
+    pub fn least_busy(&self, agent: AgentId) -> Option<LineKey> {
+        let open = self.of(agent).iter().filter_map(|key| self.get(*key).map(|line| (*key, line)));
+        open.filter(|(_, line)| line.is_open()).min_by_key(|(_, line)| line.in_flight()).map(|(key, _)| key)
+    }
+
+    /// Takes a line off its agent's list: it gets no more calls.
+    pub fn unlist(&mut self, key: LineKey) {
+        let Some(agent) = self.get(key).map(|line| line.agent) else { return };
+        if let Some(keys) = self.by_agent.get_mut(&agent) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_agent.remove(&agent);
+            }
+        }
+    }
+
+    /// Removes a line; its key finds nothing any more.
+    pub fn remove(&mut self, key: LineKey) -> Option<Line> {
+        self.get(key)?;
+        self.unlist(key);
+        let (generation, place) = &mut self.slots[key.slot as usize];
+        *generation = generation.wrapping_add(1);
+        self.free.push(key.slot);
+        self.count -= 1;
+        place.take()
+    }
+
+    /// All lines.
+    pub fn iter(&self) -> impl Iterator<Item = (LineKey, &Line)> {
+        self.slots.iter().enumerate().filter_map(|(slot, (generation, line))| {
+            line.as_ref().map(|line| (LineKey { slot: slot as u32, generation: *generation }, line))
+        })
+    }
+
+    /// All lines.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (LineKey, &mut Line)> {
+        self.slots.iter_mut().enumerate().filter_map(|(slot, (generation, line))| {
+            line.as_mut().map(|line| (LineKey { slot: slot as u32, generation: *generation }, line))
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Bounds and times of the link that both of its ends must agree on. What the agents see is bounded in
+//! `landline_wire::limits`.
+
+use std::time::Duration;
+
+use landline_wire::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_PATH_BYTES, WINDOW_BYTES};
+
+/// Bytes of one message, its length prefix not counted.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// Bytes of a [`crate::PassHead`] or [`crate::PassAnswer`]: a request's path and headers twice over.
+pub const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Bytes of a message that a stranger may send: a join's request.
+pub const MAX_JOIN_BYTES: usize = 16 << 10;
+/// Bytes up to which ops are gathered into one message: half of what a message may have, since it is an estimate.
+pub const MAX_OPS_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+/// Ops of one message.
+pub const MAX_OPS: usize = 1_000;
+/// Report batches on their way and not acknowledged: enough to fill the exchange's commit time, few enough that a
+/// reconnect repeats little.
+pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
+
+/// Passed-on requests of one node at a time; one more is answered 503 by the switch. Each may hold one stream window on
+/// each side, so 1 GiB per direction at the very worst.
+pub const MAX_PASSES: usize = 4_096;
+/// Streams of one node at a time. Twice the passed-on requests: look-ups must find one even when every pass is taken by
+/// a slow reader.
+pub const MAX_STREAMS: u32 = 8_192;
+/// Bytes that a stream may carry unread. The connection as a whole has no window: one slow reader must not stop the
+/// stream of revocations.
+pub const STREAM_WINDOW_BYTES: u32 = WINDOW_BYTES as u32;
+
+/// The side that says nothing sends a QUIC ping after this time.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// Silence after which the other side counts as gone: three missed pings.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time for a handshake, a join, and for the first message of a stream.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Stream reset: the caller, or the answer, went away.
+pub const RESET_GONE: u32 = 1;
+/// Stream reset: the head could not be read, or the stream is not expected.
+pub const RESET_BROKEN: u32 = 2;
+
+/// Connection close: leaving in order.
+pub const CLOSE_DONE: u32 = 0;
+/// Connection close: the exchange does not know this node; it has to join again.
+pub const CLOSE_UNKNOWN_NODE: u32 = 1;
+/// Connection close: this node was revoked.
+pub const CLOSE_REVOKED: u32 = 2;
+/// Connection close: a newer connection of the same node took the place.
+pub const CLOSE_REPLACED: u32 = 3;
+/// Connection close: what was said breaks the protocol.
+pub const CLOSE_PROTOCOL: u32 = 4;
+/// Connection close: the exchange failed inside; try again.
+pub const CLOSE_FAILED: u32 = 5;
+
+const _: () = assert!(2 * (MAX_HEADER_BYTES + MAX_PATH_BYTES) <= MAX_HEAD_BYTES);
+const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
+const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);

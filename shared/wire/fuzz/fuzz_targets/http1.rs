@@ -1,0 +1,9 @@
+//! See `targets/http1.rs`.
+#![no_main]
+
+#[path = "../targets/cuts.rs"]
+mod cuts;
+#[path = "../targets/http1.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));
