@@ -49,7 +49,9 @@ pub enum StartError {
         reason: String,
     },
     /// There is no certificate and no join token to get one with.
-    #[error("this node has not joined a cluster: a join token is needed (`landline node token` at the exchange makes one)")]
+    #[error(
+        "this node has not joined a cluster: a join token is needed (`landline node token` at the exchange makes one)"
+    )]
     NoJoinToken,
     /// The system refused a thread, a runtime or randomness.
     #[error("the uplink's thread cannot start: {0}")]

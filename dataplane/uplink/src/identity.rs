@@ -37,7 +37,8 @@ impl std::fmt::Debug for KeyPem {
 impl Identity {
     /// Puts a new identity together; refused if the certificate cannot be read.
     pub(crate) fn new(key: KeyPem, certificate: Vec<u8>, ca: Vec<u8>) -> Result<Self, String> {
-        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).map_err(|_| "the certificate is damaged")?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&certificate).map_err(|_| "the certificate is damaged")?;
         let (not_before, not_after) =
             (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
         PrivateKeyDer::from_pem_slice(key.0.as_bytes()).map_err(|_| "the private key is damaged")?;
@@ -104,7 +105,8 @@ impl Store {
     /// Makes the folder if needed.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, StartError> {
         let dir = data_dir.join("node");
-        let fault = |error: io::Error| StartError::Identity { path: dir.display().to_string(), reason: error.to_string() };
+        let fault =
+            |error: io::Error| StartError::Identity { path: dir.display().to_string(), reason: error.to_string() };
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(fault)?;
         Ok(Self { path: dir.join("identity.pem") })
     }

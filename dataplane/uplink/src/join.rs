@@ -35,7 +35,8 @@ impl Fault {
 /// Connects to the first address of `exchange` that answers. Each attempt has its own socket, so that a network that
 /// changed in between does not matter.
 pub(crate) async fn connect(exchange: &str, config: &ClientConfig) -> Result<(Endpoint, Connection), Fault> {
-    let addresses = tokio::net::lookup_host(exchange).await.map_err(|error| Fault::Failed(format!("{exchange}: {error}")))?;
+    let addresses =
+        tokio::net::lookup_host(exchange).await.map_err(|error| Fault::Failed(format!("{exchange}: {error}")))?;
     let mut last = Fault::Failed(format!("{exchange}: no address"));
     for address in addresses {
         match connect_to(address, config).await {

@@ -163,8 +163,7 @@ impl Pass {
     /// Sends head and body. Never ends by itself: the answer decides. An exchange that wants no more of the body has
     /// answered already, or breaks the answer off; meanwhile the core's pieces are taken, so that it does not wait.
     async fn request(&self, send: &mut SendStream, head: &[u8], mut pieces: Pieces) {
-        let mut wanted =
-            send.write_all(&[StreamKind::Pass.byte()]).await.is_ok() && send.write_all(head).await.is_ok();
+        let mut wanted = send.write_all(&[StreamKind::Pass.byte()]).await.is_ok() && send.write_all(head).await.is_ok();
         while let Some(Some(piece)) = pieces.recv().await {
             let bytes = piece.len();
             wanted = wanted && send.write_chunk(piece).await.is_ok();

@@ -207,7 +207,8 @@ impl Dialler {
         let config = tls::link_config(&identity).map_err(Fault::failed)?;
         let (endpoint, connection) = join::connect(&self.shared.config.exchange, &config).await?;
         *self.endpoint.borrow_mut() = Some(endpoint);
-        let outcome = session::serve(&self.shared, &connection, &mut self.subscriber, &self.identity, &self.store).await;
+        let outcome =
+            session::serve(&self.shared, &connection, &mut self.subscriber, &self.identity, &self.store).await;
         session::ended(&self.shared, &connection);
         self.last_fault.clear();
         match close_code(&connection) {

@@ -16,6 +16,7 @@ use crate::identity::{Identity, Store};
 use crate::join::{self, Fault};
 use crate::metrics::count;
 use crate::run::{Shared, now_s};
+use crate::spool::Acknowledged;
 use crate::wire::Reader;
 
 /// How often the certificate's age is looked at.
@@ -125,10 +126,11 @@ async fn report(shared: &Rc<Shared>, connection: &Connection) -> Result<(), Faul
         loop {
             let ack: Option<ReportAck> = acks.message(MAX_MESSAGE_BYTES).await.map_err(Fault::failed)?;
             let ack = ack.ok_or_else(|| Fault::Failed("the exchange ended the stream of reports".into()))?;
-            let Some(freed) = shared.spool.borrow_mut().acknowledge(ack.seq) else {
+            let Some(Acknowledged { freed, listed }) = shared.spool.borrow_mut().acknowledge(ack.seq) else {
                 connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"acknowledged what was not sent");
                 return Err(Fault::Failed("the exchange acknowledged what was not sent".into()));
             };
+            shared.metrics.spooled.fetch_add(listed, Ordering::Relaxed);
             shared.metrics.spooled.fetch_sub(freed, Ordering::Relaxed);
             shared.metrics.reports_acknowledged.fetch_add(freed as u64, Ordering::Relaxed);
             shared.spool_changed.notify_one();

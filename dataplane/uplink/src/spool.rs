@@ -36,14 +36,28 @@ struct Batch {
     reports: usize,
 }
 
-/// Where the beginning of the last listing is. While it has not been acknowledged, the whole listing is still to come
-/// to whoever answers, and another one is not needed: a link that flaps does not fill the spool.
+/// Where the beginning of the last listing is. While it has not been acknowledged no other one is added: a link that
+/// flaps does not fill the spool.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Listing {
     #[default]
     Acknowledged,
     Waiting,
-    InBatch(u64),
+    InBatch {
+        seq: u64,
+        /// Sent on an earlier connection too: the exchange may have applied it then, and what it decided may have been
+        /// lost with that connection. Once it is acknowledged, another listing follows.
+        repeated: bool,
+    },
+}
+
+/// What an acknowledgement changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// Reports that are durable and forgotten.
+    pub(crate) freed: usize,
+    /// Reports of a new listing.
+    pub(crate) listed: usize,
 }
 
 impl Spool {
@@ -65,9 +79,17 @@ impl Spool {
     /// reports the listing added.
     pub(crate) fn connected(&mut self) -> usize {
         self.sent = 0;
-        if self.listing != Listing::Acknowledged {
-            return 0;
+        match &mut self.listing {
+            Listing::Acknowledged => self.list(),
+            Listing::Waiting => 0,
+            Listing::InBatch { repeated, .. } => {
+                *repeated = true;
+                0
+            }
         }
+    }
+
+    fn list(&mut self) -> usize {
         self.listing = Listing::Waiting;
         self.waiting.reserve(self.sessions.len() + 2);
         self.waiting.push_back(Report::SessionsBegin);
@@ -96,7 +118,7 @@ impl Spool {
         let reports: Vec<Report> = self.waiting.drain(..self.waiting.len().min(MAX_BATCH)).collect();
         let seq = self.last_seq + 1;
         if self.listing == Listing::Waiting && reports.contains(&Report::SessionsBegin) {
-            self.listing = Listing::InBatch(seq);
+            self.listing = Listing::InBatch { seq, repeated: false };
         }
         let (count, batch) = (reports.len(), ReportBatch { seq, reports });
         let bytes = codec::encode(&batch)?;
@@ -105,22 +127,24 @@ impl Spool {
         Ok(())
     }
 
-    /// Everything up to this batch is durable. Gives how many reports that frees; `None` if such a batch was not sent.
-    pub(crate) fn acknowledge(&mut self, seq: u64) -> Option<usize> {
+    /// Everything up to this batch is durable. `None` if such a batch was not sent on this connection.
+    pub(crate) fn acknowledge(&mut self, seq: u64) -> Option<Acknowledged> {
         let done = self.flying.iter().take_while(|batch| batch.seq <= seq).count();
         if done > self.sent || seq > self.last_seq {
             return None;
         }
         self.sent -= done;
-        if matches!(self.listing, Listing::InBatch(at) if at <= seq) {
+        let freed = self.flying.drain(..done).map(|batch| batch.reports).sum();
+        let mut listed = 0;
+        if let Listing::InBatch { seq: at, repeated } = self.listing
+            && at <= seq
+        {
             self.listing = Listing::Acknowledged;
+            if repeated {
+                listed = self.list();
+            }
         }
-        Some(self.flying.drain(..done).map(|batch| batch.reports).sum())
-    }
-
-    /// Is everything acknowledged?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.flying.is_empty()
+        Some(Acknowledged { freed, listed })
     }
 }
 

@@ -36,7 +36,8 @@ pub enum CodecError {
 pub fn encode_into<T: Serialize>(message: &T, out: &mut BytesMut) -> Result<(), CodecError> {
     let start = out.len();
     out.put_u32(0);
-    let mut serializer = rmp_serde::Serializer::new(out.writer()).with_struct_map().with_bytes(rmp_serde::config::BytesMode::ForceAll);
+    let mut serializer =
+        rmp_serde::Serializer::new(out.writer()).with_struct_map().with_bytes(rmp_serde::config::BytesMode::ForceAll);
     let written = message.serialize(&mut serializer);
     let length = out.len() - start - PREFIX_BYTES;
     let outcome = match written {

@@ -25,7 +25,9 @@ impl StreamKind {
 
     /// The kind that a byte opens.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew].into_iter().find(|kind| kind.byte() == byte)
+        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew]
+            .into_iter()
+            .find(|kind| kind.byte() == byte)
     }
 }
 
@@ -79,12 +81,22 @@ pub enum Down {
     /// First: how this node is to present itself.
     Welcome(Welcome),
     /// The state begins anew: forget revocations, blocks, removed agents, keys and policies, then apply the ops that
-    /// follow until [`Down::SnapshotEnd`]. Lines stay; the switch reports its sessions again and is told which to end.
+    /// follow until [`Down::SnapshotEnd`], all at once. Lines stay; the switch reports its sessions again and is told which to end.
     SnapshotBegin,
-    /// A piece of the snapshot, at most 1,000 ops.
-    SnapshotPart(Vec<Op>),
-    /// The snapshot is complete as of this place.
-    SnapshotEnd(Cursor),
+    /// A piece of the snapshot.
+    SnapshotPart {
+        /// Counts from 0.
+        part: u32,
+        /// At most [`crate::limits::MAX_OPS`].
+        ops: Vec<Op>,
+    },
+    /// The snapshot is complete.
+    SnapshotEnd {
+        /// How many parts it had.
+        parts: u32,
+        /// The place that it is of.
+        place: Cursor,
+    },
     /// The ops of the revisions `first..=last`, in order. `first` is the applied revision + 1, or something was lost.
     Delta {
         /// First revision of the delta.

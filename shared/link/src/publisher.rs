@@ -62,8 +62,8 @@ impl Publisher {
     /// The messages of a snapshot.
     pub fn snapshot(&mut self, place: Cursor, ops: Vec<Op>) -> Vec<Down> {
         let mut out = vec![Down::SnapshotBegin];
-        out.extend(pieces(ops, |op| op).into_iter().map(Down::SnapshotPart));
-        out.push(Down::SnapshotEnd(place));
+        out.extend((0..).zip(pieces(ops, |op| op)).map(|(part, ops)| Down::SnapshotPart { part, ops }));
+        out.push(Down::SnapshotEnd { parts: out.len() as u32 - 1, place });
         (self.sent, self.told) = (Some(place), true);
         out
     }
@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(publisher.current(), Some(Down::Current(at(5))));
         assert_eq!(publisher.current(), None);
         let mut publisher = Publisher::new(None);
-        assert_eq!(publisher.snapshot(at(9), vec![]), [Down::SnapshotBegin, Down::SnapshotEnd(at(9))]);
+        assert_eq!(
+            publisher.snapshot(at(9), vec![]),
+            [Down::SnapshotBegin, Down::SnapshotEnd { parts: 0, place: at(9) }]
+        );
         assert_eq!(publisher.current(), None);
     }
 
@@ -189,7 +192,8 @@ mod tests {
         for message in &messages {
             codec::encode(message).unwrap();
         }
-        let ops: Vec<Op> = messages.into_iter().flat_map(|m| if let Down::Delta { ops, .. } = m { ops } else { vec![] }).collect();
+        let ops: Vec<Op> =
+            messages.into_iter().flat_map(|m| if let Down::Delta { ops, .. } = m { ops } else { vec![] }).collect();
         assert!(ops.into_iter().eq(rows.into_iter().map(|(_, op)| op)));
     }
 

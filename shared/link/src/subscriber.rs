@@ -48,8 +48,15 @@ pub enum Lost {
 pub struct Subscriber {
     have: Option<Cursor>,
     /// The snapshot that is coming in; what was applied before it still counts until it is complete.
-    snapshot: Option<Vec<Op>>,
+    snapshot: Option<Gathered>,
     welcomed: bool,
+}
+
+/// A snapshot that is coming in.
+#[derive(Debug, Default)]
+struct Gathered {
+    parts: u32,
+    ops: Vec<Op>,
 }
 
 impl Subscriber {
@@ -93,15 +100,16 @@ impl Subscriber {
         }
         match (message, &mut self.snapshot) {
             (Down::SnapshotBegin, None) => {
-                self.snapshot = Some(Vec::new());
+                self.snapshot = Some(Gathered::default());
                 Ok(vec![])
             }
-            (Down::SnapshotPart(ops), Some(gathered)) => {
-                gathered.extend(ops);
+            (Down::SnapshotPart { part, ops }, Some(gathered)) if part == gathered.parts => {
+                gathered.parts += 1;
+                gathered.ops.extend(ops);
                 Ok(vec![])
             }
-            (Down::SnapshotEnd(place), Some(gathered)) => {
-                let ops = std::mem::take(gathered);
+            (Down::SnapshotEnd { parts, place }, Some(gathered)) if parts == gathered.parts => {
+                let ops = std::mem::take(&mut gathered.ops);
                 self.snapshot = None;
                 self.have = Some(place);
                 Ok(vec![Effect::Reset, Effect::Apply(ops), Effect::Synced])
@@ -111,6 +119,7 @@ impl Subscriber {
             (Down::Current(_), None) => Err(Lost::Gap),
             (Down::Kick { agent, session, code }, _) => Ok(vec![Effect::Kick { agent, session, code }]),
             (Down::Drain { deadline_ms }, _) => Ok(vec![Effect::Drain { deadline_ms }]),
+            (Down::SnapshotPart { .. } | Down::SnapshotEnd { .. }, Some(_)) => Err(Lost::Gap),
             _ => Err(Lost::OutOfPlace),
         }
     }

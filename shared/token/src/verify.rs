@@ -166,7 +166,8 @@ impl Verifier {
             return Err(TokenError::Malformed);
         }
         let key = header.kid.and_then(|kid| self.keys.get(&kid)).ok_or(TokenError::UnknownKey)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|e| refusal(e.kind()))?.claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|e| refusal(e.kind()))?.claims;
         if claims.iss != issuer {
             return Err(TokenError::Issuer);
         }

@@ -176,6 +176,15 @@ impl Engine {
         self.reply(origin, Reply::Failed(Box::new(problem)), now);
     }
 
+    /// A caller whose callee's home is `core` went away before its call ended: cancels it.
+    pub fn gone_at(&mut self, core: usize, origin: Origin, now: Now) {
+        if core == self.core {
+            self.gone_here(origin, now);
+        } else {
+            self.effects.push_back(Effect::Mail(core, Mail::Gone(origin)));
+        }
+    }
+
     /// A caller went away before its call ended: cancels it, wherever it is.
     pub fn gone_everywhere(&mut self, origin: Origin, now: Now) {
         for core in (0..self.cores).filter(|core| *core != self.core) {

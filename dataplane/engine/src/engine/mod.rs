@@ -66,6 +66,7 @@ pub struct Engine {
     /// Line output and request bodies that the core holds, bytes.
     held: usize,
     draining: bool,
+    spool_full: bool,
     effects: VecDeque<Effect>,
     /// Lines with an unsent `Flush` effect, so that a burst asks once.
     flushing: HashSet<LineKey>,
@@ -90,6 +91,7 @@ impl Engine {
             next_lookup: 0,
             held: 0,
             draining: false,
+            spool_full: false,
             effects: VecDeque::new(),
             flushing: HashSet::new(),
             stats: Stats::default(),
@@ -158,6 +160,17 @@ impl Engine {
     /// All lines, for the operator.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// The node's name in `ready`, as the exchange gave it.
+    pub fn set_node(&mut self, node: &str) {
+        self.config.node = node.to_owned();
+    }
+
+    /// Do so many reports wait for the exchange that another could not be kept? Then no call is placed: one that could
+    /// not be audited is not made.
+    pub fn set_spool_full(&mut self, full: bool) {
+        self.spool_full = full;
     }
 
     /// The core that holds an agent's lines.

@@ -67,6 +67,9 @@ impl Engine {
         if line.output.len() + request.body.len() > MAX_LINE_QUEUE_BYTES {
             return Err(Problem::new(Code::Overloaded, "The agent reads slower than it is called."));
         }
+        if self.spool_full {
+            return Err(Problem::new(Code::Overloaded, "Too many audit records wait for the exchange.").retry_after(5));
+        }
         if self.held + request.body.len() > self.config.body_budget {
             return Err(Problem::new(Code::Overloaded, "The relay holds as many bytes as it may."));
         }

@@ -6,9 +6,9 @@ const MAX_SINGLE_BYTES: usize = 512;
 
 /// The same stream as a list of reads, in several ways; the first is the whole stream at once.
 pub(crate) fn cuttings(stream: &[u8]) -> Vec<Vec<&[u8]>> {
-    let hash = stream.iter().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
+    let hash = stream
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3));
     let mut ways = vec![vec![stream], varied(stream, hash, 24), varied(stream, hash.rotate_left(32), 300)];
     if stream.len() <= MAX_SINGLE_BYTES {
         ways.push(stream.chunks(1).collect());

@@ -228,6 +228,9 @@ catalogue! {
     BadRequest "bad_request" 400 Agent false FixField "Bad request."
         "The HTTP request itself is broken: its framing is ambiguous or cannot be parsed. The connection is closed."
         "Send exactly one of Content-Length or chunked, and a well-formed head.";
+    RequestTimeout "request_timeout" 408 Agent true Retry "Request timed out."
+        "The request head was not complete in time. The connection is closed."
+        "Send the head in one piece.";
     MethodNotAllowed "method_not_allowed" 405 Agent false FixField "Method not allowed."
         "The path exists but not for this method."
         "Use a method of the `Allow` header.";

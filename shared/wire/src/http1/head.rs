@@ -27,6 +27,8 @@ pub struct Head {
     method: Span,
     target: Span,
     fields: Vec<(Span, Span)>,
+    /// Is it HTTP/1.1 (not 1.0, which knows no chunks)?
+    pub is_11: bool,
     /// How the body that follows is delimited.
     pub framing: Framing,
     /// May the connection carry another request?
@@ -116,8 +118,16 @@ pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
         }
     };
     let raw = buf.split_to(len).freeze();
-    let mut head =
-        Head { raw, method, target, fields, framing: Framing::None, keep_alive: false, expects_continue: false };
+    let mut head = Head {
+        raw,
+        method,
+        target,
+        fields,
+        is_11: minor == 1,
+        framing: Framing::None,
+        keep_alive: false,
+        expects_continue: false,
+    };
     judge(&mut head, minor)?;
     Ok(Some(head))
 }

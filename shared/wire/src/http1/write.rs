@@ -41,20 +41,17 @@ pub fn answer_head<'a>(
     out.put_slice(b"\r\n");
 }
 
-/// Appends the size line of a chunk; its bytes follow, then the CR LF that the next chunk or [`end_chunks`] begins
-/// with. `first` says that no chunk came before.
-pub fn start_chunk(out: &mut BytesMut, size: usize, first: bool) {
-    if !first {
-        out.put_slice(b"\r\n");
-    }
+/// Appends the size line of a chunk; its bytes follow, then [`CHUNK_END`]. A chunk of no bytes would end the body.
+pub fn chunk_head(out: &mut BytesMut, size: usize) {
     let text = format!("{size:x}\r\n");
     out.put_slice(text.as_bytes());
 }
 
-/// Appends the end of a chunked body.
-pub fn end_chunks(out: &mut BytesMut, first: bool) {
-    out.put_slice(if first { &b"0\r\n\r\n"[..] } else { &b"\r\n0\r\n\r\n"[..] });
-}
+/// What stands behind the bytes of each chunk.
+pub const CHUNK_END: &[u8] = b"\r\n";
+
+/// The end of a chunked body.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 fn put_number(out: &mut BytesMut, mut number: u64) {
     let mut digits = [0u8; 20];
@@ -121,11 +118,12 @@ mod tests {
     fn a_chunked_answer_is_read_back() {
         let mut out = BytesMut::new();
         answer_head(&mut out, 200, [("content-type", &b"text/plain"[..])], Framing::Chunked, true);
-        start_chunk(&mut out, 3, true);
-        out.put_slice(b"abc");
-        start_chunk(&mut out, 17, false);
-        out.put_slice(&[b'x'; 17]);
-        end_chunks(&mut out, false);
+        for body in [&b"abc"[..], &[b'x'; 17]] {
+            chunk_head(&mut out, body.len());
+            out.put_slice(body);
+            out.put_slice(CHUNK_END);
+        }
+        out.put_slice(LAST_CHUNK);
         let head = parse_response_head(&mut out).unwrap().unwrap();
         assert_eq!((head.status, head.header("content-type"), head.keep_alive), (200, Some("text/plain"), true));
         let mut decoder = BodyDecoder::new(head.framing);

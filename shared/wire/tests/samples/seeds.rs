@@ -64,6 +64,14 @@ pub(crate) fn streams() -> Vec<Seed> {
                 out.extend_from_slice(b"\x00\x02cd\x80\x01e");
             }),
         ),
+        (
+            "fragments_of_300_bytes",
+            stream(|out| {
+                out.extend_from_slice(b"\x02\x7E\x00\xC8");
+                out.extend_from_slice(&[b'a'; 200]);
+                append(out, Kind::Continuation, &[b'b'; 100], None);
+            }),
+        ),
         ("text", stream(|out| append(out, Kind::Text, b"{}", Some(KEY)))),
         ("close", stream(|out| append_close(out, close::REPLACED, close::reason(close::REPLACED), None))),
         ("close_masked", stream(|out| append_close(out, close::NORMAL, "", Some(KEY)))),

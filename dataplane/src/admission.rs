@@ -1,0 +1,81 @@
+//! How many sockets may be open that have not said who they are: in all, and from one address. Shared by the cores;
+//! touched when a connection comes and when it has spoken, not by calls.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The counts.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    most: usize,
+    most_per_ip: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    total: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+/// One socket's place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    admission: Arc<Admission>,
+    ip: IpAddr,
+}
+
+impl Admission {
+    pub(crate) fn new(most: usize, most_per_ip: usize) -> Self {
+        Self { most, most_per_ip, state: Mutex::default() }
+    }
+
+    /// A place for a socket from this address; `None` if there is none.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.total >= self.most || state.by_ip.get(&ip).is_some_and(|count| *count >= self.most_per_ip) {
+            return None;
+        }
+        state.total += 1;
+        *state.by_ip.entry(ip).or_default() += 1;
+        Some(Place { admission: Arc::clone(self), ip })
+    }
+
+    /// Places taken.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.total -= 1;
+        if let Some(count) = state.by_ip.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                state.by_ip.remove(&self.ip);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_in_all_and_per_address_and_come_back() {
+        let admission = Arc::new(Admission::new(3, 2));
+        let ip = |n| IpAddr::from([127, 0, 0, n]);
+        let first = admission.admit(ip(1));
+        let _second = admission.admit(ip(1)).unwrap();
+        assert!(admission.admit(ip(1)).is_none());
+        let _third = admission.admit(ip(2)).unwrap();
+        assert!(admission.admit(ip(3)).is_none());
+        drop(first);
+        assert_eq!(admission.len(), 2);
+        assert!(admission.admit(ip(3)).is_some());
+    }
+}

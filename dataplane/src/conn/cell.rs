@@ -1,0 +1,157 @@
+//! What other tasks may do to a connection: give it an event, tell it that its time is over.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Waker;
+
+use bytes::Bytes;
+use landline_engine::{Now, Reply};
+use landline_link::{LookupAnswer, PassAnswer};
+
+use crate::core::Core;
+use crate::socket::Socket;
+
+/// What a connection waits for, other than its own socket.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Of its relay call.
+    Reply(Reply),
+    /// Of its look-up.
+    Answer(Option<LookupAnswer>),
+    /// Of its passed-on request.
+    Pass(Pass),
+}
+
+/// News of a passed-on request.
+#[derive(Debug)]
+pub(crate) enum Pass {
+    /// So many bytes of the body went out.
+    Credit(usize),
+    /// Head of the answer.
+    Answer(PassAnswer),
+    /// A piece of the answer.
+    Body(Bytes),
+    /// The answer is complete.
+    End,
+    /// The exchange is away, or the answer broke off.
+    Failed,
+}
+
+/// Milliseconds that a connection waits for a reply before it also watches whether its caller is still there. A call
+/// that is answered sooner is spared the price of watching.
+const WATCH_AFTER_MS: u64 = 50;
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// The side of a connection that others reach.
+pub(crate) struct ConnCell {
+    socket: Socket,
+    inbox: RefCell<VecDeque<Event>>,
+    waker: RefCell<Option<Waker>>,
+    deadline_ms: Cell<u64>,
+    overdue: Cell<bool>,
+    /// Since when it waits for a reply; [`NEVER`]: it does not.
+    waiting_since: Cell<u64>,
+    watch: Cell<bool>,
+    writing: Cell<bool>,
+}
+
+impl ConnCell {
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            inbox: RefCell::default(),
+            waker: RefCell::default(),
+            deadline_ms: Cell::new(NEVER),
+            overdue: Cell::new(false),
+            waiting_since: Cell::new(NEVER),
+            watch: Cell::new(false),
+            writing: Cell::new(false),
+        }
+    }
+
+    /// Gives it an event.
+    pub(crate) fn push(&self, event: Event) {
+        self.inbox.borrow_mut().push_back(event);
+        self.wake();
+    }
+
+    /// Takes the next event.
+    pub(crate) fn take(&self) -> Option<Event> {
+        self.inbox.borrow_mut().pop_front()
+    }
+
+    /// Forgets events of an exchange that is over.
+    pub(crate) fn clear(&self) {
+        self.inbox.borrow_mut().clear();
+    }
+
+    /// Sets when its time is over, monotonic milliseconds.
+    pub(crate) fn set_deadline(&self, deadline_ms: Option<u64>) {
+        self.deadline_ms.set(deadline_ms.unwrap_or(NEVER));
+        self.overdue.set(false);
+    }
+
+    /// Is its time over?
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.overdue.get()
+    }
+
+    /// It begins to wait for a reply.
+    pub(crate) fn begin_wait(&self, now: Now) {
+        self.waiting_since.set(now.ms());
+        self.watch.set(false);
+    }
+
+    /// It waits no more.
+    pub(crate) fn end_wait(&self) {
+        self.waiting_since.set(NEVER);
+        self.watch.set(false);
+    }
+
+    /// Should it watch its socket while it waits?
+    pub(crate) fn watches(&self) -> bool {
+        self.watch.get()
+    }
+
+    /// It writes: its deadline ends the connection, since nothing can be said any more.
+    pub(crate) fn set_writing(&self, writing: bool) {
+        self.writing.set(writing);
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        let mut place = self.waker.borrow_mut();
+        if !place.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            *place = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn look_at(&self, now: Now) {
+        if now.ms() >= self.deadline_ms.get() && !self.overdue.get() {
+            self.overdue.set(true);
+            if self.writing.get() {
+                self.socket.shutdown();
+            }
+            self.wake();
+        }
+        let since = self.waiting_since.get();
+        if since != NEVER && !self.watch.get() && now.ms().saturating_sub(since) >= WATCH_AFTER_MS {
+            self.watch.set(true);
+            self.wake();
+        }
+    }
+}
+
+/// Looks at every connection's deadline. Called at each tick.
+pub(crate) fn sweep(core: &Rc<Core>, now: Now) {
+    for cell in core.conns.borrow().values() {
+        cell.look_at(now);
+    }
+}

@@ -1,0 +1,227 @@
+//! Requests for the exchange, carried over the link.
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use landline_link::{PassAnswer, PassHead};
+use landline_uplink::{Ticket, ToExchange};
+use landline_wire::error::{Code, Problem};
+use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, answer_head};
+use landline_wire::limits::{READ_BUFFER_BYTES, UPLOAD_DEADLINE_MS, WINDOW_BYTES};
+
+use super::read::{Fill, Woke};
+use super::{After, Asked, Conn, Event, Pass, has_body, unreadable};
+use crate::cards::Cards;
+
+/// Bytes of a card's body that are gathered to be kept.
+const MAX_KEPT: usize = 64 << 10;
+
+/// Passes a request on and its answer back.
+pub(super) async fn serve(conn: &mut Conn, head: &Head, asked: &Asked<'_>) -> After {
+    let number = conn.core.number();
+    let ticket = conn.core.ticket(number);
+    conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
+    conn.core.tell_exchange(ToExchange::PassHead(ticket, pass_head(conn, head)));
+    let after = exchange(conn, head, ticket, asked).await;
+    conn.core.waiting.borrow_mut().remove(&number);
+    conn.cell.clear();
+    if after == After::Done {
+        // Harmless if the exchange had finished.
+        conn.core.tell_exchange(ToExchange::PassCancel(ticket));
+    }
+    after
+}
+
+async fn exchange(conn: &mut Conn, head: &Head, ticket: Ticket, asked: &Asked<'_>) -> After {
+    let early = match send_body(conn, head, ticket).await {
+        Ok(early) => early,
+        Err(problem) => {
+            conn.core.tell_exchange(ToExchange::PassCancel(ticket));
+            return conn.answer_problem(asked, &problem, false).await;
+        }
+    };
+    // An answer before the body was complete leaves the rest of it unread.
+    let keep_alive = head.keep_alive && early.is_none();
+    conn.cell.begin_wait(conn.core.now());
+    let first = match early {
+        Some(event) => Some(event),
+        None => next(conn).await,
+    };
+    let after = match first {
+        None => After::Done,
+        Some(Pass::Answer(answer)) => answer_with(conn, head, answer, ticket, keep_alive, asked).await,
+        Some(_) => unavailable(conn, head, keep_alive, asked).await,
+    };
+    conn.cell.end_wait();
+    after
+}
+
+fn pass_head(conn: &Conn, head: &Head) -> PassHead {
+    let named: Vec<String> = head
+        .headers_named("connection")
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let fields = head.fields().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()));
+    let headers = fields.filter(|(name, _)| passes(name) && !named.contains(name)).collect();
+    PassHead {
+        method: head.method().to_owned(),
+        target: head.target().to_owned(),
+        headers,
+        peer: conn.peer,
+        tls: false,
+    }
+}
+
+/// Hop-by-hop fields end here, and what only we may say of the caller's address.
+fn passes(name: &str) -> bool {
+    !matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "expect"
+            | "forwarded"
+            | "x-real-ip"
+    ) && !name.starts_with("x-forwarded-")
+        && !name.starts_with("proxy-")
+}
+
+/// Sends the body in pieces, at most one window ahead of the exchange. An answer that comes before its end is given
+/// back.
+async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket) -> Result<Option<Pass>, Problem> {
+    if !has_body(head) {
+        conn.core.tell_exchange(ToExchange::PassEnd(ticket));
+        return Ok(None);
+    }
+    conn.continue_if_asked(head).await;
+    conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));
+    let mut decoder = BodyDecoder::new(head.framing);
+    let mut window = WINDOW_BYTES as i64;
+    let early = loop {
+        while let Some(event) = conn.cell.take() {
+            match event {
+                Event::Pass(Pass::Credit(bytes)) => window += bytes as i64,
+                Event::Pass(other) => return Ok(Some(other)),
+                _ => {}
+            }
+        }
+        if window <= 0 {
+            match conn.wait(false, true).await {
+                Woke::Event(Event::Pass(Pass::Credit(bytes))) => window += bytes as i64,
+                Woke::Event(Event::Pass(other)) => return Ok(Some(other)),
+                Woke::Overdue => return Err(Problem::plain(Code::UploadTimeout)),
+                _ => {}
+            }
+            continue;
+        }
+        match decoder.next(&mut conn.buf).map_err(unreadable)? {
+            BodyPiece::Data(piece) => {
+                window -= piece.len() as i64;
+                conn.core.tell_exchange(ToExchange::PassBody(ticket, piece));
+            }
+            BodyPiece::End => break None,
+            BodyPiece::Need => conn.fill_body(0).await?,
+        }
+    };
+    conn.cell.set_deadline(None);
+    conn.core.tell_exchange(ToExchange::PassEnd(ticket));
+    Ok(early)
+}
+
+/// The next news of the answer; `None` if the caller went away.
+async fn next(conn: &mut Conn) -> Option<Pass> {
+    loop {
+        let watch = conn.cell.watches() && conn.buf.len() < READ_BUFFER_BYTES;
+        match conn.wait(watch, true).await {
+            Woke::Event(Event::Pass(Pass::Credit(_))) => {}
+            Woke::Event(Event::Pass(news)) => return Some(news),
+            Woke::Readable if conn.read_ready(0).await != Fill::More => return None,
+            _ => {}
+        }
+    }
+}
+
+async fn answer_with(
+    conn: &mut Conn,
+    head: &Head,
+    answer: PassAnswer,
+    ticket: Ticket,
+    keep_alive: bool,
+    asked: &Asked<'_>,
+) -> After {
+    let length = answer.headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+    let framing = match (answer.status, length) {
+        (204 | 304, _) => Framing::None,
+        (_, Some(length)) => Framing::Length(length),
+        (_, None) if asked.is_11 => Framing::Chunked,
+        (_, None) => Framing::UntilClose,
+    };
+    let keep_alive = keep_alive && framing != Framing::UntilClose;
+    let fields = answer.headers.iter().filter(|(name, _)| passes(name) && name != "content-length");
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_slice()));
+    answer_head(&mut conn.out, answer.status, fields, framing, keep_alive);
+    let mut kept = keeps_card(conn, head, &answer).then(BytesMut::new);
+    loop {
+        let Some(news) = next(conn).await else { return After::Done };
+        let (body, more) = match news {
+            Pass::Body(body) => (body, true),
+            Pass::End => (Bytes::new(), false),
+            _ => return After::Done,
+        };
+        if let Some(copy) = kept.as_mut().filter(|copy| copy.len() + body.len() <= MAX_KEPT) {
+            copy.extend_from_slice(&body);
+        }
+        let len = body.len();
+        let written = match framing {
+            Framing::Chunked => conn.flush_part(asked, body, more).await,
+            _ if asked.is_head => conn.flush().await,
+            _ => conn.flush_with(body).await,
+        };
+        if !written {
+            return After::Done;
+        }
+        if !more {
+            break;
+        }
+        conn.core.tell_exchange(ToExchange::PassCredit(ticket, len));
+    }
+    if let Some(copy) = kept.filter(|copy| !copy.is_empty()) {
+        let now = conn.core.now();
+        conn.core.shared.cards.put(head.path(), &answer.headers, copy.freeze(), now.ms());
+    }
+    if keep_alive { After::Next } else { After::Close }
+}
+
+fn keeps_card(conn: &Conn, head: &Head, answer: &PassAnswer) -> bool {
+    answer.status == 200 && head.method() == "GET" && head.target() == head.path() && is_card(conn, head)
+}
+
+fn is_card(conn: &Conn, head: &Head) -> bool {
+    let origin = conn.core.origin();
+    head.path().strip_prefix(origin.prefix.as_str()).is_some_and(Cards::is_card)
+}
+
+/// The exchange is away: a card that went through lately is served as it was, everything else says so.
+async fn unavailable(conn: &mut Conn, head: &Head, keep_alive: bool, asked: &Asked<'_>) -> After {
+    let now = conn.core.now();
+    if matches!(head.method(), "GET" | "HEAD") && is_card(conn, head) {
+        let copy = conn.core.shared.cards.get(head.path(), now.ms());
+        if let Some((card, age)) = copy {
+            let age = age.to_string();
+            let mut fields = vec![("age", age.as_bytes())];
+            let own = card
+                .headers
+                .iter()
+                .filter(|(name, _)| passes(name) && !matches!(&**name, "content-length" | "x-request-id" | "age"));
+            fields.extend(own.map(|(name, value)| (name.as_str(), value.as_slice())));
+            fields.extend(Conn::common_fields(asked));
+            return conn.answer_whole(asked, 200, fields, card.body.clone(), keep_alive).await;
+        }
+    }
+    conn.answer_problem(asked, &Problem::plain(Code::ExchangeUnavailable), keep_alive).await
+}

@@ -1,0 +1,174 @@
+//! Reading requests: heads, bodies, and waiting for either the socket or an event.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use landline_wire::error::{Code, Problem};
+use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, parse_head};
+use landline_wire::limits::{HTTP_IDLE_MS, UPLOAD_DEADLINE_MS};
+
+use super::{Conn, Event, head_deadline, unreadable};
+
+/// Why a wait ended.
+pub(super) enum Woke {
+    /// A read would not wait.
+    Readable,
+    /// An event came.
+    Event(Event),
+    /// The deadline passed.
+    Overdue,
+    /// The cell asks to look again: watching has begun.
+    Watch,
+}
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Bytes.
+    More,
+    /// The peer is gone.
+    End,
+    /// The deadline passed.
+    Overdue,
+}
+
+/// Bytes of room that a read has at least.
+const MIN_READ: usize = 4096;
+
+impl Conn {
+    /// Waits for what is wanted: the socket, an event, or in any case the deadline.
+    pub(super) async fn wait(&self, socket: bool, event: bool) -> Woke {
+        let mut readable = pin!(self.socket.readable());
+        let watched = self.cell.watches();
+        std::future::poll_fn(|cx| {
+            if event {
+                if let Some(event) = self.cell.take() {
+                    return Poll::Ready(Woke::Event(event));
+                }
+                if self.cell.watches() != watched {
+                    return Poll::Ready(Woke::Watch);
+                }
+            }
+            if self.cell.is_overdue() {
+                return Poll::Ready(Woke::Overdue);
+            }
+            self.cell.register(cx.waker());
+            if socket && readable.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woke::Readable);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Reads more into the buffer, which gets room for `room` bytes in all.
+    pub(super) async fn fill(&mut self, room: usize) -> Fill {
+        // An idle connection holds no buffer while it waits.
+        if self.buf.is_empty() {
+            self.core.pool.give(std::mem::take(&mut self.buf));
+        }
+        match self.wait(true, false).await {
+            Woke::Readable => self.read_ready(room).await,
+            _ => Fill::Overdue,
+        }
+    }
+
+    /// Reads what is there.
+    pub(super) async fn read_ready(&mut self, room: usize) -> Fill {
+        let mut buf = std::mem::take(&mut self.buf);
+        if buf.capacity() == 0 {
+            buf = self.core.pool.take();
+        }
+        let missing = room.saturating_sub(buf.len());
+        if buf.capacity() - buf.len() < missing.max(MIN_READ) {
+            buf.reserve(missing.max(MIN_READ));
+        }
+        let (result, buf) = self.socket.read(buf).await;
+        self.buf = buf;
+        match result {
+            Ok(read) if read > 0 => Fill::More,
+            _ => Fill::End,
+        }
+    }
+
+    /// The next request's head; `None` if the peer is gone or idled too long.
+    pub(super) async fn head(&mut self) -> Result<Option<Head>, Problem> {
+        let now = self.core.now();
+        let mut begun = !self.buf.is_empty();
+        let first = if begun { head_deadline(now) } else { now.ms() + HTTP_IDLE_MS };
+        self.cell.set_deadline(Some(first));
+        loop {
+            if let Some(head) = parse_head(&mut self.buf).map_err(unreadable)? {
+                self.cell.set_deadline(None);
+                return Ok(Some(head));
+            }
+            match self.fill(0).await {
+                Fill::More if !begun => {
+                    begun = true;
+                    self.cell.set_deadline(Some(head_deadline(self.core.now())));
+                }
+                Fill::More => {}
+                Fill::Overdue if begun => {
+                    return Err(Problem::new(Code::RequestTimeout, "The request head was not complete in time."));
+                }
+                Fill::End | Fill::Overdue => return Ok(None),
+            }
+        }
+    }
+
+    /// The whole body, at most `most` bytes. Not copied if its length is known.
+    pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Bytes, Problem> {
+        let too_large = || Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes."));
+        if matches!(head.framing, Framing::Length(len) if len > most as u64) {
+            return Err(too_large());
+        }
+        self.continue_if_asked(head).await;
+        self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
+        let body = match head.framing {
+            Framing::Length(len) => self.body_of_length(len as usize).await,
+            Framing::Chunked => self.body_in_chunks(most, too_large).await,
+            Framing::None | Framing::UntilClose => Ok(Bytes::new()),
+        };
+        self.cell.set_deadline(None);
+        body
+    }
+
+    async fn body_of_length(&mut self, len: usize) -> Result<Bytes, Problem> {
+        while self.buf.len() < len {
+            self.fill_body(len).await?;
+        }
+        Ok(self.buf.split_to(len).freeze())
+    }
+
+    async fn body_in_chunks(&mut self, most: usize, too_large: impl Fn() -> Problem) -> Result<Bytes, Problem> {
+        let mut decoder = BodyDecoder::new(Framing::Chunked);
+        let mut whole = BytesMut::new();
+        loop {
+            match decoder.next(&mut self.buf).map_err(unreadable)? {
+                BodyPiece::Data(piece) if whole.len() + piece.len() > most => return Err(too_large()),
+                BodyPiece::Data(piece) => whole.extend_from_slice(&piece),
+                BodyPiece::End => return Ok(whole.freeze()),
+                BodyPiece::Need => self.fill_body(0).await?,
+            }
+        }
+    }
+
+    /// Reads more of a body.
+    pub(super) async fn fill_body(&mut self, room: usize) -> Result<(), Problem> {
+        match self.fill(room).await {
+            Fill::More => Ok(()),
+            Fill::Overdue => Err(Problem::plain(Code::UploadTimeout)),
+            Fill::End => Err(Problem::new(Code::BadRequest, "The body ended before it was complete.")),
+        }
+    }
+
+    /// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
+    pub(super) async fn continue_if_asked(&mut self, head: &Head) {
+        if head.expects_continue && self.buf.is_empty() {
+            self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.flush().await;
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! `/relay/{id}`: a call over a line, and the question whether there is one.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use landline_engine::{CallRequest, ConnKey, Mail, Now, Origin, Reply, StatusAnswer, Verdict};
+use landline_wire::error::{Code, Problem};
+use landline_wire::frame::{Headers, HeadersBuilder};
+use landline_wire::http1::{Framing, Head, answer_head};
+use landline_wire::ids::AgentId;
+use landline_wire::limits::CALL_TIMEOUT_MS;
+use landline_wire::relay::{self as rules, Target};
+
+use super::read::{Fill, Woke};
+use super::{After, Asked, Conn, Event, has_body, pass};
+use crate::core::{Core, CoreMail};
+
+/// Serves a request below `/relay/`; `target` is what followed it, query included.
+pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &Asked<'_>) -> After {
+    let (id, wanted) = rules::target(head.method(), target);
+    if wanted == Target::Card {
+        return pass::serve(conn, head, asked).await;
+    }
+    let keep_alive = head.keep_alive && !has_body(head);
+    let Ok(agent) = id.parse::<AgentId>() else {
+        let problem = Problem::new(Code::InvalidQuery, "The agent id must be a hyphenated UUID.").field("agent_id");
+        return conn.answer_problem(asked, &problem, keep_alive).await;
+    };
+    let caller = match conn.caller(head).await {
+        Ok(caller) => caller,
+        Err(problem) => return conn.answer_problem(asked, &problem, keep_alive).await,
+    };
+    match wanted {
+        Target::Status => status(conn, head, agent, caller, asked).await,
+        Target::Call { rest } => match conn.request(head, agent, caller, rest, asked).await {
+            Ok(request) => call(conn, request, head.keep_alive, asked).await,
+            Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
+        },
+        Target::Stream | Target::Card => {
+            let problem = Problem::new(
+                Code::NotFound,
+                "Streams over SSE are not served; call `/relay/{id}`, whose answer comes as the agent sends it.",
+            );
+            conn.answer_problem(asked, &problem, keep_alive).await
+        }
+    }
+}
+
+/// The credential of an `Authorization: Bearer …` header.
+///
+/// # Errors
+/// `token_missing` for a header that is none.
+fn bearer(head: &Head) -> Result<Option<&str>, Problem> {
+    if !head.has("authorization") {
+        return Ok(None);
+    }
+    let value = head.header("authorization").unwrap_or_default();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+            Ok(Some(token.trim()))
+        }
+        _ => Err(Problem::new(Code::TokenMissing, "The Authorization header must be `Bearer <api key or token>`.")),
+    }
+}
+
+impl Conn {
+    /// Who calls; `None` is anonymous.
+    async fn caller(&mut self, head: &Head) -> Result<Option<AgentId>, Problem> {
+        let Some(token) = bearer(head)? else { return Ok(None) };
+        match judge(&self.core, &self.cell, token, self.peer).await {
+            Verdict::Known(principal) => Ok(Some(principal.agent)),
+            Verdict::Refused(problem) => Err(*problem),
+            Verdict::Ask(_) => Err(Problem::plain(Code::ExchangeUnavailable)),
+        }
+    }
+
+    /// The call that a request asks for. The error says also whether its body is unread.
+    async fn request(
+        &mut self,
+        head: &Head,
+        target: AgentId,
+        caller: Option<AgentId>,
+        rest: &str,
+        asked: &Asked<'_>,
+    ) -> Result<CallRequest, (Problem, bool)> {
+        let unread = has_body(head);
+        let refuse = |problem| (problem, unread);
+        if caller.is_none() {
+            self.core.admit_public_call(self.peer, self.core.now()).map_err(|seconds| {
+                refuse(
+                    Problem::new(Code::RateLimited, "Too many anonymous calls from this address.").retry_after(seconds),
+                )
+            })?;
+        }
+        if !rules::is_verb(head.method()) {
+            return Err(refuse(
+                Problem::new(Code::InvalidQuery, "This HTTP method does not cross the relay.").field("method"),
+            ));
+        }
+        if !rules::is_path(rest) {
+            let detail = "The path must be visible ASCII of at most 8 KiB.";
+            return Err(refuse(Problem::new(Code::InvalidQuery, detail).field("path")));
+        }
+        let timeout_ms = timeout(head).map_err(refuse)?;
+        let headers = headers_for_agent(head).map_err(refuse)?;
+        let most = self.core.shared.config.max_body_bytes;
+        let body = self.body(head, most).await.map_err(|problem| (problem, true))?;
+        Ok(CallRequest {
+            origin: Origin::Http { core: self.core.id, conn: ConnKey(self.core.number()) },
+            caller,
+            target,
+            request_id: asked.request_id.into(),
+            method: head.header("x-a2a-method").filter(|method| rules::is_a2a_method(method)).map(Into::into),
+            verb: (head.method() != "POST").then(|| head.method().into()),
+            path: (!rest.is_empty()).then(|| rest.into()),
+            headers,
+            stream: head.header("accept").is_some_and(|accept| accept.contains("text/event-stream")),
+            timeout_ms,
+            started: self.core.now(),
+            body,
+        })
+    }
+
+    /// Waits for the reply to a call or question that was sent to `home`. `None`: the caller went away first, and its
+    /// call is cancelled.
+    async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
+        self.cell.begin_wait(self.core.now());
+        // What a client sends ahead is kept up to one buffer; more is left in its socket.
+        let most_ahead = landline_wire::limits::READ_BUFFER_BYTES;
+        let reply = loop {
+            let watch = self.cell.watches() && self.buf.len() < most_ahead;
+            match self.wait(watch, true).await {
+                Woke::Event(Event::Reply(reply)) => break Some(reply),
+                Woke::Event(_) | Woke::Watch | Woke::Overdue => {}
+                Woke::Readable if self.read_ready(0).await == Fill::More => {}
+                Woke::Readable => {
+                    let now = self.core.now();
+                    self.core.engine.borrow_mut().gone_at(home, origin, now);
+                    self.core.carry_out();
+                    break None;
+                }
+            }
+        };
+        self.cell.end_wait();
+        reply
+    }
+}
+
+/// Judges a credential, asking the exchange if it is not known here.
+pub(super) async fn judge(core: &Rc<Core>, cell: &Rc<super::ConnCell>, token: &str, peer: IpAddr) -> Verdict {
+    let now = core.now();
+    let verdict = core.engine.borrow_mut().credentials.check(token, peer, now);
+    let Verdict::Ask(lookup) = verdict else { return verdict };
+    let number = core.number();
+    core.waiting.borrow_mut().insert(number, Rc::clone(cell));
+    core.ask(number, lookup);
+    let answer = std::future::poll_fn(|cx| {
+        cell.register(cx.waker());
+        match cell.take() {
+            Some(Event::Answer(answer)) => std::task::Poll::Ready(answer),
+            // The uplink always answers, within the look-up timeout.
+            _ => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    core.waiting.borrow_mut().remove(&number);
+    let now = core.now();
+    core.engine.borrow_mut().credentials.learn(token, answer, peer, now)
+}
+
+fn timeout(head: &Head) -> Result<u64, Problem> {
+    let Some(value) = head.header("x-relay-timeout-ms") else { return Ok(CALL_TIMEOUT_MS) };
+    match value.parse::<u64>() {
+        Ok(ms) if (1..=CALL_TIMEOUT_MS).contains(&ms) => Ok(ms),
+        _ => {
+            let detail = format!("X-Relay-Timeout-Ms must be a number from 1 to {CALL_TIMEOUT_MS}.");
+            Err(Problem::new(Code::InvalidQuery, detail).field("X-Relay-Timeout-Ms"))
+        }
+    }
+}
+
+/// The caller's end-to-end headers, as a `headers` map.
+fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
+    let named: Vec<String> = head
+        .headers_named("connection")
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut headers = HeadersBuilder::default();
+    for (name, value) in head.fields() {
+        let name = name.to_ascii_lowercase();
+        let is_credential = name == "x-agent-authorization";
+        if !is_credential && (!rules::reaches_agent(&name) || named.contains(&name)) {
+            continue;
+        }
+        let value = std::str::from_utf8(value).ok().filter(|value| rules::is_header_value(value)).ok_or_else(|| {
+            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.").field(&*name)
+        })?;
+        headers.push(if is_credential { "authorization" } else { &name }, value);
+    }
+    Ok(headers.encode().into_bytes())
+}
+
+async fn call(conn: &mut Conn, request: CallRequest, keep_alive: bool, asked: &Asked<'_>) -> After {
+    let (origin, started) = (request.origin, request.started);
+    let home = conn.core.engine.borrow().home(request.target);
+    let Origin::Http { conn: ConnKey(number), .. } = origin else { return After::Done };
+    conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
+    if home == conn.core.id {
+        let now = conn.core.now();
+        conn.core.engine.borrow_mut().place(request, now);
+        conn.core.carry_out();
+    } else {
+        conn.core.post(home).send(CoreMail::Engine(Mail::Call(Box::new(request))));
+    }
+    let after = answer_call(conn, home, origin, started, keep_alive, asked).await;
+    conn.core.waiting.borrow_mut().remove(&number);
+    conn.cell.clear();
+    after
+}
+
+async fn answer_call(
+    conn: &mut Conn,
+    home: usize,
+    origin: Origin,
+    started: Now,
+    keep_alive: bool,
+    asked: &Asked<'_>,
+) -> After {
+    match conn.reply(home, origin).await {
+        None => After::Done,
+        Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
+        Some(Reply::Head { status, headers, body, more: false, .. }) => {
+            let bodiless = matches!(status, 204 | 304);
+            let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
+            write_head(conn, status, &headers, framing, started, keep_alive, asked);
+            let body = if bodiless || asked.is_head { Bytes::new() } else { body };
+            match conn.flush_with(body).await {
+                true if keep_alive => After::Next,
+                true => After::Close,
+                false => After::Done,
+            }
+        }
+        Some(Reply::Head { call, status, headers, body, more: true }) => {
+            let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
+            let keep_alive = keep_alive && asked.is_11;
+            write_head(conn, status, &headers, framing, started, keep_alive, asked);
+            let (mut part, mut more) = (body, true);
+            loop {
+                let len = part.len();
+                if !conn.flush_part(asked, part, more).await {
+                    let now = conn.core.now();
+                    conn.core.engine.borrow_mut().gone_at(home, origin, now);
+                    conn.core.carry_out();
+                    return After::Done;
+                }
+                if !more {
+                    return if keep_alive { After::Next } else { After::Close };
+                }
+                let now = conn.core.now();
+                conn.core.engine.borrow_mut().consumed_at(call, len, now);
+                conn.core.carry_out();
+                match conn.reply(home, origin).await {
+                    Some(Reply::Part { body, more: goes_on }) => (part, more) = (body, goes_on),
+                    // The head is out: a cut without the final chunk is the only way to say that it failed.
+                    _ => return After::Done,
+                }
+            }
+        }
+        Some(Reply::Part { .. } | Reply::Status(_)) => After::Done,
+    }
+}
+
+fn write_head(
+    conn: &mut Conn,
+    status: u16,
+    headers: &Bytes,
+    framing: Framing,
+    started: Now,
+    keep_alive: bool,
+    asked: &Asked<'_>,
+) {
+    let micros = conn.core.now().us.saturating_sub(started.us);
+    let timing = format!("relay;dur={}.{:03}", micros / 1000, micros % 1000);
+    let mut fields = Conn::common_fields(asked);
+    fields.push(("x-connect-route", b"relay"));
+    fields.push(("server-timing", timing.as_bytes()));
+    fields.extend(rules::ANSWER_HEADERS.iter().map(|(name, value)| (*name, value.as_bytes())));
+    let passed = Headers::from_encoded(headers);
+    fields.extend(passed.iter().filter(|(name, _)| rules::reaches_caller(name)).map(|(n, v)| (n, v.as_bytes())));
+    answer_head(&mut conn.out, status, fields, framing, keep_alive);
+}
+
+async fn status(conn: &mut Conn, head: &Head, agent: AgentId, caller: Option<AgentId>, asked: &Asked<'_>) -> After {
+    let keep_alive = head.keep_alive && !has_body(head);
+    let number = conn.core.number();
+    let origin = Origin::Http { core: conn.core.id, conn: ConnKey(number) };
+    conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
+    let home = conn.core.engine.borrow().home(agent);
+    if home == conn.core.id {
+        let now = conn.core.now();
+        conn.core.engine.borrow_mut().status(origin, caller, agent, now);
+        conn.core.carry_out();
+    } else {
+        conn.core.post(home).send(CoreMail::Engine(Mail::Status { origin, caller, target: agent }));
+    }
+    let reply = conn.reply(home, origin).await;
+    conn.core.waiting.borrow_mut().remove(&number);
+    conn.cell.clear();
+    match reply {
+        Some(Reply::Status(answer)) => {
+            let mut fields = Conn::common_fields(asked);
+            fields.push(("content-type", b"application/json"));
+            fields.push(("cache-control", b"no-store"));
+            conn.answer_whole(asked, 200, fields, status_document(&answer), keep_alive).await
+        }
+        Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
+        _ => After::Done,
+    }
+}
+
+fn status_document(answer: &StatusAnswer) -> Bytes {
+    let document = serde_json::json!({
+        "agent_id": answer.agent.to_string(),
+        "connected": answer.connected,
+        "route": answer.connected.then_some("relay"),
+        "in_flight": answer.in_flight,
+        "session_started_at": answer.since.map(landline_api::time::rfc3339_ms),
+    });
+    document.to_string().into()
+}

@@ -1,0 +1,120 @@
+//! `GET /connect/ws/agent`: from an HTTP connection to a line.
+
+use bytes::BytesMut;
+use landline_engine::{Attach, Now, Verdict};
+use landline_wire::close;
+use landline_wire::error::{Code, Problem};
+use landline_wire::handshake;
+use landline_wire::header::Kind;
+use landline_wire::http1::Head;
+use landline_wire::ids::SessionId;
+use landline_wire::limits::AUTH_DEADLINE_MS;
+use landline_wire::message::{self, Violation};
+use landline_wire::session::server::{Input, Session, first_frame};
+
+use super::read::Fill;
+use super::relay::judge;
+use super::{After, Asked, Conn, close_code};
+use crate::admission::Place;
+use crate::core::{Adopt, CoreMail};
+use crate::line;
+
+/// Serves an upgrade request; the connection is a line afterwards, or closed. `_place` is held until then: the socket
+/// counts as unauthenticated.
+pub(super) async fn serve(mut conn: Conn, head: Head, _place: Option<Place>, opened: Now) {
+    let request_id = conn.core.make_request_id();
+    let key = match handshake::check(&head) {
+        Ok(key) if head.method() == "GET" => key.to_owned(),
+        Ok(_) => return refuse_upgrade(conn, &request_id, "A WebSocket upgrade is a GET.").await,
+        Err(bad) => return refuse_upgrade(conn, &request_id, &format!("Refused: {bad}.")).await,
+    };
+    conn.out.extend_from_slice(handshake::accept(&key).as_bytes());
+    if !conn.flush().await {
+        return;
+    }
+    if !is_welcome(&conn, &head) {
+        // Accepted first, because a browser cannot see an HTTP status.
+        return end(conn, Violation::new(close::ORIGIN, close::reason(close::ORIGIN))).await;
+    }
+    conn.cell.set_deadline(Some(opened.ms() + AUTH_DEADLINE_MS));
+    match authenticate(&mut conn).await {
+        Ok(Some(attach)) => hand_over(conn, attach),
+        Ok(None) => {}
+        Err(violation) => end(conn, violation).await,
+    }
+}
+
+async fn refuse_upgrade(mut conn: Conn, request_id: &str, detail: &str) {
+    let asked = Asked { instance: "/ws/agent", ..Asked::unknown(request_id) };
+    let problem = Problem::new(Code::BadRequest, detail);
+    if conn.answer_problem(&asked, &problem, false).await == After::Close {
+        conn.end().await;
+    }
+}
+
+/// A missing Origin, the relay's own, and those on the allow-list pass.
+fn is_welcome(conn: &Conn, head: &Head) -> bool {
+    if !head.has("origin") {
+        return true;
+    }
+    let own = conn.core.origin();
+    head.header("origin") == Some(own.public_url.as_str()) || conn.page_origin(head).is_some()
+}
+
+/// Reads the first frame and judges its credential. `None`: the peer is gone.
+async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
+    let mut session = Session::new(conn.core.shared.config.max_body_bytes);
+    let auth = loop {
+        match session.next(&mut conn.buf)? {
+            Input::Frame(message) => break message,
+            Input::Ping(payload) => {
+                message::append(&mut conn.out, Kind::Pong, &payload, None);
+                if !conn.flush().await {
+                    return Ok(None);
+                }
+            }
+            Input::Pong => {}
+            Input::Close(code) => return Err(Violation::new(code.unwrap_or(close::NORMAL), "")),
+            Input::Need(bytes) => match conn.fill(bytes).await {
+                Fill::More => {}
+                Fill::End => return Ok(None),
+                Fill::Overdue => return Err(Violation::new(close::INVALID_TOKEN, "no auth in time")),
+            },
+        }
+    };
+    conn.cell.set_deadline(None);
+    let (token, shared) = {
+        let auth = first_frame(&auth)?;
+        (auth.token.to_owned(), auth.shared)
+    };
+    match judge(&conn.core, &conn.cell, &token, conn.peer).await {
+        Verdict::Known(principal) => {
+            let again = |_| Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER));
+            let random: [u8; 10] = conn.core.random().map_err(again)?;
+            let session = SessionId::from_parts(conn.core.now().unix_ms as u64, random);
+            Ok(Some(Attach { principal, session, shared }))
+        }
+        Verdict::Refused(problem) => {
+            let code = close_code(&problem);
+            Err(Violation::new(code, close::reason(code)))
+        }
+        Verdict::Ask(_) => Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER))),
+    }
+}
+
+/// Gives the session to its agent's home core.
+fn hand_over(mut conn: Conn, attach: Attach) {
+    let rest: BytesMut = std::mem::take(&mut conn.buf);
+    let home = conn.core.engine.borrow().home(attach.principal.agent);
+    if home == conn.core.id {
+        return line::start(&conn.core, conn.socket.clone(), attach, rest);
+    }
+    match conn.socket.duplicate() {
+        Ok(fd) => conn.core.post(home).send(CoreMail::Adopt(Adopt { fd, attach, rest })),
+        Err(error) => tracing::warn!(core = conn.core.id, %error, "a session could not be handed to its core"),
+    }
+}
+
+async fn end(conn: Conn, violation: Violation) {
+    line::refuse(conn.socket.clone(), violation).await;
+}

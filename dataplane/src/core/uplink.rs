@@ -1,0 +1,69 @@
+//! What the uplink tells a core.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use landline_link::Op;
+use landline_uplink::ToCore;
+use landline_wire::error::Origin;
+
+use super::Core;
+use crate::conn::{Event, Pass};
+
+impl Core {
+    /// Carries out one message of the uplink.
+    pub(crate) fn from_uplink(self: &Rc<Self>, message: ToCore) {
+        let now = self.now();
+        match message {
+            ToCore::Answer(ticket, answer) if ticket.number & 1 == 0 => {
+                self.engine.borrow_mut().answer(ticket.number >> 1, answer, now);
+            }
+            ToCore::Answer(ticket, answer) => self.wake_waiting(ticket.number >> 1, Event::Answer(answer)),
+            ToCore::Welcome(welcome) => {
+                let mut engine = self.engine.borrow_mut();
+                engine.credentials.set_issuer(&welcome.issuer);
+                engine.set_node(&welcome.node.to_string());
+                let (public_url, prefix) = (welcome.public_url.clone(), welcome.prefix.clone());
+                *self.origin.borrow_mut() = Rc::new(Origin { public_url, prefix });
+            }
+            ToCore::Reset => self.engine.borrow_mut().credentials.reset(),
+            ToCore::Apply(ops) => {
+                self.engine.borrow_mut().apply(&ops, now);
+                if self.id == 0 {
+                    self.forget_cards(&ops);
+                }
+            }
+            ToCore::Synced(in_reach) => self.synced(in_reach),
+            ToCore::Kick { agent, session, code } => self.engine.borrow_mut().kick(agent, session, code, now),
+            ToCore::Drain { deadline_ms } => self.begin_drain(deadline_ms),
+            ToCore::PassCredit(ticket, bytes) => {
+                self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Credit(bytes)))
+            }
+            ToCore::PassAnswer(ticket, answer) => {
+                self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Answer(answer)));
+            }
+            ToCore::PassBody(ticket, body) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Body(body))),
+            ToCore::PassEnd(ticket) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::End)),
+            ToCore::PassFailed(ticket) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Failed)),
+        }
+    }
+
+    fn synced(&self, in_reach: bool) {
+        let now = self.now();
+        let mut engine = self.engine.borrow_mut();
+        let was_ready = engine.credentials.is_ready();
+        engine.synced(in_reach, now);
+        if !was_ready && engine.credentials.is_ready() {
+            self.shared.ready_cores.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Copies of a card that changed its standing are not served any more.
+    fn forget_cards(&self, ops: &[Op]) {
+        for op in ops {
+            if let Op::Remove { agent } | Op::Block { agent, .. } = op {
+                self.shared.cards.forget(&agent.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One line's socket: a task that reads, and one that writes while there is something to write.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use landline_engine::{Attach, Flush, LineKey};
+use landline_wire::close;
+use landline_wire::message::{Violation, append_close};
+use landline_wire::session::server::{Input, Session};
+
+use crate::core::{Adopt, Core};
+use crate::socket::Socket;
+
+/// What a core knows of a line's socket.
+pub(crate) struct LineIo {
+    socket: Socket,
+    writing: Cell<bool>,
+    closing: Cell<bool>,
+}
+
+/// Takes over a session that another core authenticated.
+pub(crate) fn adopt(core: &Rc<Core>, adopt: Adopt) {
+    match Socket::adopt(adopt.fd) {
+        Ok(socket) => start(core, socket, adopt.attach, adopt.rest),
+        Err(error) => tracing::warn!(core = core.id, %error, "a session's socket could not be taken over"),
+    }
+}
+
+/// Makes an authenticated session a line. `rest` is what was read behind its `auth` frame.
+pub(crate) fn start(core: &Rc<Core>, socket: Socket, attach: Attach, rest: BytesMut) {
+    let now = core.now();
+    let attached = core.engine.borrow_mut().attach(attach, now);
+    match attached {
+        Ok(key) => {
+            let io = Rc::new(LineIo { socket, writing: Cell::new(false), closing: Cell::new(false) });
+            core.lines.borrow_mut().insert(key, Rc::clone(&io));
+            core.carry_out();
+            monoio::spawn(read(Rc::clone(core), key, io, rest));
+        }
+        Err(violation) => {
+            core.carry_out();
+            monoio::spawn(refuse(socket, violation));
+        }
+    }
+}
+
+/// Ends a session that did not become a line.
+pub(crate) async fn refuse(socket: Socket, violation: Violation) {
+    let mut out = BytesMut::new();
+    append_close(&mut out, violation.code, violation.why, None);
+    if socket.write(out).await.0.is_ok() {
+        linger(&socket).await;
+    }
+}
+
+/// Lets the peer take what was written: with unread bytes of it in our buffer, closing at once would reset the
+/// connection and could destroy the last frame on its way. Bounded in bytes and time.
+pub(crate) async fn linger(socket: &Socket) {
+    socket.shutdown_write();
+    let deadline = std::time::Duration::from_secs(1);
+    let mut room = 64;
+    while room > 0 && matches!(monoio::time::timeout(deadline, socket.readable()).await, Ok(Ok(()))) {
+        room -= 1;
+        let (result, _) = socket.read(BytesMut::with_capacity(4096)).await;
+        if !matches!(result, Ok(read) if read > 0) {
+            return;
+        }
+    }
+}
+
+async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
+    let mut session = Session::new(core.shared.config.max_body_bytes);
+    let mut need = 0;
+    // Once the framing broke nothing more is understood, but what comes is still taken in, so that the close frame on
+    // its way out is not lost to a reset. The sweep ends a session that goes on too long.
+    let mut broken = false;
+    loop {
+        if broken {
+            buf.clear();
+        }
+        if !buf.is_empty() {
+            match digest(&core, key, &mut session, &mut buf) {
+                Some(bytes) => need = bytes,
+                None => {
+                    broken = true;
+                    continue;
+                }
+            }
+        }
+        if buf.is_empty() {
+            core.pool.give(buf);
+            if io.socket.readable().await.is_err() {
+                break;
+            }
+            buf = core.pool.take();
+        } else {
+            buf.reserve(need.saturating_sub(buf.len()).max(MIN_READ));
+        }
+        let (result, filled) = io.socket.read(buf).await;
+        buf = filled;
+        if !matches!(result, Ok(read) if read > 0) {
+            break;
+        }
+    }
+    io.socket.shutdown();
+    let now = core.now();
+    core.engine.borrow_mut().line_gone(key, now);
+    core.lines.borrow_mut().remove(&key);
+    core.carry_out();
+}
+
+/// Bytes of room that a read has at least.
+const MIN_READ: usize = 4096;
+
+/// Gives the engine all that is complete in the buffer, and says how many bytes the next message needs in all. `None`
+/// when the framing broke: the session is being closed.
+fn digest(core: &Rc<Core>, key: LineKey, session: &mut Session, buf: &mut BytesMut) -> Option<usize> {
+    let now = core.now();
+    let mut engine = core.engine.borrow_mut();
+    let need = loop {
+        match session.next(buf) {
+            Ok(Input::Need(bytes)) => break Some(bytes),
+            Ok(Input::Frame(message)) => engine.message(key, message, now),
+            Ok(Input::Ping(payload)) => engine.ping(key, &payload, now),
+            Ok(Input::Pong) => engine.pong(key, now),
+            Ok(Input::Close(code)) => engine.close_line(key, code.unwrap_or(close::NORMAL), "", now),
+            Err(violation) => {
+                engine.violation(key, violation, now);
+                break None;
+            }
+        }
+    };
+    drop(engine);
+    core.carry_out();
+    need
+}
+
+/// The line has output: starts its writer, unless it is at work.
+pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
+    let io = core.lines.borrow().get(&key).cloned();
+    if let Some(io) = io {
+        if !io.writing.replace(true) {
+            monoio::spawn(write(Rc::clone(core), key, io));
+        }
+    }
+}
+
+/// The line closes when its output is written.
+pub(crate) fn close(core: &Rc<Core>, key: LineKey) {
+    let io = core.lines.borrow().get(&key).cloned();
+    if let Some(io) = io {
+        io.closing.set(true);
+        if !io.writing.get() {
+            io.socket.shutdown_write();
+        }
+    }
+}
+
+/// The line closes now.
+pub(crate) fn abort(core: &Rc<Core>, key: LineKey) {
+    if let Some(io) = core.lines.borrow().get(&key) {
+        io.socket.shutdown();
+    }
+}
+
+/// Writes until nothing waits. Whatever arrives during a write joins the next.
+async fn write(core: Rc<Core>, key: LineKey, io: Rc<LineIo>) {
+    loop {
+        let waiting = core.engine.borrow_mut().take_output(key);
+        let written = match waiting {
+            None => break,
+            Some(Flush::One(buffer)) => {
+                let (result, buffer) = io.socket.write(buffer).await;
+                core.engine.borrow_mut().recycle(key, buffer);
+                result
+            }
+            Some(Flush::Many(segments)) => io.socket.write_vectored(segments).await,
+        };
+        if written.is_err() {
+            // The reader notices and frees the line.
+            io.socket.shutdown();
+            break;
+        }
+    }
+    io.writing.set(false);
+    if io.closing.get() {
+        io.socket.shutdown_write();
+    }
+}

@@ -1,0 +1,142 @@
+//! What the switch counts, for Prometheus. Each core writes its own numbers at each tick; a scrape reads them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use landline_engine::Stats;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::core::Shared;
+
+/// One core's numbers.
+#[derive(Debug, Default)]
+pub(crate) struct CoreGauges {
+    pub(crate) lines: AtomicU64,
+    pub(crate) calls_open: AtomicU64,
+    pub(crate) held_bytes: AtomicU64,
+    pub(crate) http_connections: AtomicU64,
+    attached: AtomicU64,
+    calls: AtomicU64,
+    ended: AtomicU64,
+    refused: AtomicU64,
+    strays: AtomicU64,
+    violations: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+impl CoreGauges {
+    pub(crate) fn store(&self, stats: &Stats) {
+        for (place, value) in [
+            (&self.attached, stats.attached),
+            (&self.calls, stats.calls),
+            (&self.ended, stats.ended),
+            (&self.refused, stats.refused),
+            (&self.strays, stats.strays),
+            (&self.violations, stats.violations),
+            (&self.bytes_in, stats.bytes_in),
+            (&self.bytes_out, stats.bytes_out),
+        ] {
+            place.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads all cores' numbers when scraped.
+struct SwitchCollector(Arc<Shared>);
+
+impl std::fmt::Debug for SwitchCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SwitchCollector")
+    }
+}
+
+type Reading = fn(&CoreGauges) -> &AtomicU64;
+
+const GAUGES: [(&str, &str, Reading); 4] = [
+    ("landline_lines", "Lines that are up", |core| &core.lines),
+    ("landline_calls_open", "Calls in flight", |core| &core.calls_open),
+    ("landline_held_bytes", "Bytes that wait for lines' sockets", |core| &core.held_bytes),
+    ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
+];
+
+const COUNTERS: [(&str, &str, Reading); 8] = [
+    ("landline_lines_attached", "Lines that became ready", |core| &core.attached),
+    ("landline_calls", "Calls placed on a line", |core| &core.calls),
+    ("landline_calls_ended", "Calls that ended, whatever the outcome", |core| &core.ended),
+    ("landline_calls_refused", "Calls refused before they reached a line", |core| &core.refused),
+    ("landline_stray_frames", "Frames for calls that were not open on their session", |core| &core.strays),
+    ("landline_violations", "Sessions ended for a broken protocol", |core| &core.violations),
+    ("landline_body_bytes_to_agents", "Body bytes relayed towards agents", |core| &core.bytes_in),
+    ("landline_body_bytes_to_callers", "Body bytes relayed back", |core| &core.bytes_out),
+];
+
+impl Collector for SwitchCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let shared = &self.0;
+        for (name, help, read) in GAUGES {
+            let total: u64 = shared.gauges.iter().map(|core| read(core).load(Ordering::Relaxed)).sum();
+            gauge(&mut encoder, name, help, total as i64)?;
+        }
+        for (name, help, read) in COUNTERS {
+            let total: u64 = shared.gauges.iter().map(|core| read(core).load(Ordering::Relaxed)).sum();
+            counter(&mut encoder, name, help, total)?;
+        }
+        let refused = shared.refused_sockets.load(Ordering::Relaxed);
+        counter(&mut encoder, "landline_sockets_refused", "Sockets refused because too many had not spoken", refused)?;
+        gauge(&mut encoder, "landline_sockets_pending", "Sockets that have not spoken", shared.admission.len() as i64)?;
+        gauge(&mut encoder, "landline_cores", "Cores that serve", shared.cores as i64)?;
+        let uring = i64::from(shared.driver == crate::config::Driver::IoUring);
+        gauge(&mut encoder, "landline_io_uring", "1 if the cores wait with io_uring, 0 if with epoll", uring)?;
+        if let Some(metrics) = shared.uplink_metrics.get() {
+            let link = metrics.figures();
+            gauge(&mut encoder, "landline_link_up", "Is the exchange in reach", i64::from(link.connected))?;
+            counter(&mut encoder, "landline_link_connections", "Link connections that came up", link.connections)?;
+            gauge(&mut encoder, "landline_reports_waiting", "Reports that wait for the exchange", link.spooled as i64)?;
+            counter(
+                &mut encoder,
+                "landline_reports",
+                "Reports that the exchange acknowledged",
+                link.reports_acknowledged,
+            )?;
+            counter(&mut encoder, "landline_lookups", "Questions to the exchange", link.lookups)?;
+            counter(&mut encoder, "landline_lookups_failed", "Questions without an answer", link.lookups_failed)?;
+            counter(&mut encoder, "landline_passed_on", "Requests passed on to the exchange", link.passes)?;
+            counter(&mut encoder, "landline_passed_on_failed", "Of those, failed", link.passes_failed)?;
+            gauge(&mut encoder, "landline_link_revision", "Last revision applied", link.revision as i64)?;
+            let expires = link.certificate_expires_s;
+            gauge(
+                &mut encoder,
+                "landline_node_certificate_expires_seconds",
+                "End of the node's certificate, unix time",
+                expires,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> Result<(), std::fmt::Error> {
+    let metric = ConstGauge::new(value);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Result<(), std::fmt::Error> {
+    let metric = ConstCounter::new(value);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+/// The switch's metrics in the OpenMetrics text format.
+pub(crate) fn text(shared: &Arc<Shared>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(SwitchCollector(Arc::clone(shared))));
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = encode(&mut out, &registry);
+    out
+}

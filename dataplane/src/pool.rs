@@ -1,0 +1,36 @@
+//! Read buffers of one core. An idle connection holds none: it borrows one when bytes are there.
+
+use std::cell::RefCell;
+
+use bytes::BytesMut;
+use landline_wire::limits::READ_BUFFER_BYTES;
+
+/// Buffers kept for the next reader: as many as can be busy at once on one core without allocating, in practice.
+const MOST: usize = 64;
+
+/// A core's buffers.
+#[derive(Default)]
+pub(crate) struct Pool {
+    free: RefCell<Vec<BytesMut>>,
+}
+
+impl Pool {
+    /// An empty buffer with room for [`READ_BUFFER_BYTES`].
+    pub(crate) fn take(&self) -> BytesMut {
+        while let Some(mut buffer) = self.free.borrow_mut().pop() {
+            // Fails while a body that was read into it is still on its way: then its memory goes with that body.
+            if buffer.try_reclaim(READ_BUFFER_BYTES) {
+                return buffer;
+            }
+        }
+        BytesMut::with_capacity(READ_BUFFER_BYTES)
+    }
+
+    /// Takes a buffer back. One that holds bytes, or that grew for one large message, is dropped.
+    pub(crate) fn give(&self, buffer: BytesMut) {
+        let mut free = self.free.borrow_mut();
+        if buffer.is_empty() && free.len() < MOST && buffer.capacity() <= 2 * READ_BUFFER_BYTES {
+            free.push(buffer);
+        }
+    }
+}
