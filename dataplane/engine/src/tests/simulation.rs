@@ -1,0 +1,193 @@
+//! Random sequences of what agents, callers, time and the exchange may do, on several cores. A failure prints its
+//! seed's operations.
+
+use std::collections::{HashMap, HashSet};
+
+use landline_link::{Op, Report};
+use landline_wire::frame::{Call, Frame};
+use proptest::prelude::*;
+
+use super::{Node, Sent, agent};
+use crate::types::{ConnKey, Origin, Reply};
+
+#[derive(Debug, Clone)]
+enum Act {
+    Attach(u8),
+    Lose(u8),
+    Call {
+        core: u8,
+        from: u8,
+        to: u8,
+    },
+    CallOverLine {
+        line: u8,
+        to: u8,
+    },
+    /// A line answers one of the requests that it was sent.
+    Answer {
+        line: u8,
+        which: u8,
+    },
+    /// A line answers, cancels and credits an id that another line was sent.
+    Meddle {
+        line: u8,
+        victim: u8,
+        which: u8,
+    },
+    Leave {
+        which: u8,
+    },
+    Pass(u16),
+    Revoke(u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let byte = any::<u8>;
+    prop_oneof![
+        3 => byte().prop_map(Act::Attach),
+        1 => byte().prop_map(Act::Lose),
+        6 => (byte(), byte(), byte()).prop_map(|(core, from, to)| Act::Call { core, from, to }),
+        4 => (byte(), byte()).prop_map(|(line, to)| Act::CallOverLine { line, to }),
+        6 => (byte(), byte()).prop_map(|(line, which)| Act::Answer { line, which }),
+        4 => (byte(), byte(), byte()).prop_map(|(line, victim, which)| Act::Meddle { line, victim, which }),
+        1 => byte().prop_map(|which| Act::Leave { which }),
+        2 => (0u16..40_000).prop_map(Act::Pass),
+        1 => byte().prop_map(Act::Revoke),
+    ]
+}
+
+const AGENTS: u64 = 5;
+
+/// What the simulation knows beside the node.
+#[derive(Default)]
+struct World {
+    /// Requests that each line was sent: id and the body that names its caller.
+    requests: HashMap<usize, Vec<(u64, Vec<u8>)>>,
+    /// HTTP calls, with the bodies that only their answer may have.
+    calls: Vec<(u64, usize, u64)>,
+    placed_over_lines: u64,
+    revoked: HashMap<u64, u64>,
+}
+
+impl World {
+    fn collect(&mut self, node: &mut Node) {
+        for line in 0..node.lines.len() {
+            for sent in node.take(line) {
+                if let Sent::Request { id, body, .. } = sent {
+                    self.requests.entry(line).or_default().push((id, body));
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, node: &mut Node, act: Act) {
+        let cores = node.engines.len();
+        let some_line = |node: &Node, n: u8| (!node.lines.is_empty()).then(|| n as usize % node.lines.len());
+        match act {
+            Act::Attach(n) => {
+                let n = u64::from(n) % AGENTS;
+                let key_gen = 1 + self.revoked.get(&n).copied().unwrap_or(0);
+                let credential = landline_link::Credential::Key { key_gen };
+                node.try_attach(agent(n), credential, false).expect("a fresh key attaches");
+            }
+            Act::Lose(n) => {
+                if let Some(line) = some_line(node, n) {
+                    node.lose(line);
+                }
+            }
+            Act::Call { core, from, to } => {
+                let (core, to) = (core as usize % cores, u64::from(to) % AGENTS);
+                // The body is the caller's secret: only the answer to this very call echoes it.
+                let secret = format!("http-{}", self.calls.len());
+                let conn = node.call(core, Some(agent(100 + u64::from(from))), agent(to), secret.as_bytes());
+                self.calls.push((conn, core, to));
+            }
+            Act::CallOverLine { line, to } => {
+                if let Some(line) = some_line(node, line) {
+                    let to = agent(u64::from(to) % AGENTS).to_string();
+                    self.placed_over_lines += 1;
+                    let id = self.placed_over_lines * 2 + 1;
+                    node.send(line, &Frame::Call(Call { id, to: &to, body: b"line", ..Call::default() }));
+                }
+            }
+            Act::Answer { line, which } => {
+                let Some(line) = some_line(node, line) else { return };
+                let requests = self.requests.entry(line).or_default();
+                if !requests.is_empty() {
+                    let (id, body) = requests.swap_remove(which as usize % requests.len());
+                    node.respond(line, id, &body);
+                }
+            }
+            Act::Meddle { line, victim, which } => {
+                let (Some(line), Some(victim)) = (some_line(node, line), some_line(node, victim)) else { return };
+                let ids: Vec<u64> = self.requests.get(&victim).into_iter().flatten().map(|(id, _)| *id).collect();
+                if line == victim || ids.is_empty() {
+                    return;
+                }
+                let id = ids[which as usize % ids.len()];
+                node.respond(line, id, b"forged");
+                node.chunk(line, id, b"forged", false);
+                node.send(line, &Frame::Credit { id, bytes: 1 });
+                node.send(line, &Frame::Cancel { id, code: None });
+            }
+            Act::Leave { which } => {
+                if !self.calls.is_empty() {
+                    let (conn, core, to) = self.calls[which as usize % self.calls.len()];
+                    let (home, now) = (agent(to).home_core(cores), node.now);
+                    node.engines[core].gone_at(home, Origin::Http { core, conn: ConnKey(conn) }, now);
+                    node.run();
+                }
+            }
+            Act::Pass(ms) => node.pass_ms(u64::from(ms)),
+            Act::Revoke(n) => {
+                let n = u64::from(n) % AGENTS;
+                let generation = self.revoked.entry(n).or_default();
+                *generation += 1;
+                let key_gen = *generation + 1;
+                node.apply(Op::Revoke { agent: agent(n), token_gen: key_gen, key_gen });
+            }
+        }
+        node.answer_lookups(Some(super::known_agent()));
+        self.collect(node);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn nobody_gets_anothers_answer_and_every_call_ends_once(
+        cores in 1usize..4,
+        acts in prop::collection::vec(act(), 1..120),
+    ) {
+        let mut node = Node::new(cores);
+        let mut world = World::default();
+        for act in acts {
+            world.act(&mut node, act);
+        }
+        // Everything ends when every line is gone.
+        for line in 0..node.lines.len() {
+            node.lose(line);
+        }
+        node.pass_ms(61_000);
+        for (index, (conn, _, _)) in world.calls.iter().enumerate() {
+            let replies = node.reply(*conn);
+            prop_assert!(replies.len() <= 1, "one end at most: {replies:?}");
+            if let Some(Reply::Head { body, .. }) = replies.first() {
+                let secret = format!("http-{index}");
+                prop_assert_eq!(&body[..], secret.as_bytes(), "an answer of another call");
+            }
+        }
+        for engine in &node.engines {
+            prop_assert_eq!((engine.call_count(), engine.line_count(), engine.held_bytes()), (0, 0, 0));
+        }
+        let ended: Vec<_> = node.reports.iter().filter_map(|report| match report {
+            Report::Call(record) => Some(record.request_id.clone()),
+            _ => None,
+        }).collect();
+        let once: HashSet<_> = ended.iter().collect();
+        prop_assert_eq!(once.len(), ended.len(), "a call was audited twice");
+        let placed: u64 = node.engines.iter().map(|engine| engine.stats().calls).sum();
+        let over: u64 = node.engines.iter().map(|engine| engine.stats().ended).sum();
+        prop_assert_eq!(placed, over, "every placed call ended");
+    }
+}
