@@ -1,1 +1,44 @@
-//! landline-controlplane
+//! The exchange: Landline's control plane. It keeps the directory of agents, their credentials, the record of calls
+//! and what the switches must know; it answers every request that is not a live line or a call.
+//!
+//! Vertical slices with a pure middle: a slice owns its tables and is `model` (types and pure decisions), `store` (SQL),
+//! `ops` (one function per use case, owns the transaction) and `http` (extract, one op, respond). Slices meet through
+//! `ops` and `model` types only.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`router`] | every route, on one page |
+//! | [`agents`] | the directory: registration, cards, lists, search, reliability |
+//! | [`auth`] | API keys, tokens, revocation, JWKS |
+//! | [`presence`] | which agent holds a line on which switch |
+//! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
+//! | [`events`] | the event stream (SSE) |
+//! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
+//! | [`feed`] | the QUIC server of the link: nodes, snapshots and deltas, reports, passed-on requests |
+//! | [`pages`] | what people and agents read |
+//! | [`db`] | the two databases behind one SQL text; the outbox |
+//! | [`admin`] | health, readiness and metrics, on the admin address |
+
+pub mod admin;
+pub mod agents;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod conventions;
+pub mod db;
+pub mod error;
+pub mod events;
+pub mod extract;
+pub mod feed;
+pub mod limit;
+pub mod listener;
+pub mod metrics;
+pub mod moderation;
+pub mod pages;
+pub mod presence;
+pub mod relay;
+pub mod router;
+pub mod secrets;
+pub mod state;
+
+pub use state::Exchange;

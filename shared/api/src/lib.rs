@@ -1,1 +1,43 @@
-//! landline-api
+//! The types of the HTTP API, as serde sees them: what the exchange writes and the clients read. Pure: no clock, no I/O.
+//!
+//! Keys are snake_case, times are RFC 3339 in UTC with milliseconds ([`time`]), ids are UUIDs. Readers ignore members
+//! that they do not know.
+//!
+//! | module | of what |
+//! |---|---|
+//! | [`agents`] | registration, the agent row, lists, reliability |
+//! | [`auth`] | keys, tokens, revocation |
+//! | [`relay`] | the record of calls, statistics, status |
+//! | [`events`] | the event stream's kinds |
+//! | [`admin`] | what the operator sees and does |
+//! | [`problem`] | the problem document, as a client reads it |
+
+pub mod admin;
+pub mod agents;
+pub mod auth;
+pub mod events;
+pub mod problem;
+pub mod relay;
+pub mod time;
+
+use serde::{Deserialize, Serialize};
+
+/// A piece of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+    /// At most so many were asked for.
+    pub limit: u32,
+    /// So many were skipped.
+    pub offset: u32,
+}
+
+/// Events, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feed<T> {
+    /// The events.
+    pub events: Vec<T>,
+}

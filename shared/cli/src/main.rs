@@ -1,1 +1,7 @@
-fn main() {}
+//! `landline`: the one binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    landline::run()
+}

@@ -1,0 +1,177 @@
+//! The directory, decided without a database: names that are free, texts to search, the row that is shown.
+
+use landline_api::agents::{Access, Agent, Provider, Pulse, Reliability};
+use landline_api::time::rfc3339_ms;
+use landline_link::{self as link, Policy};
+use landline_wire::ids::AgentId;
+use serde_json::Value;
+
+use super::card::{self, Card, NAME_CHARS};
+use super::display::Display;
+
+/// The stored part of an agent, as its row is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) id: AgentId,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) url: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) service_class: Option<String>,
+    pub(crate) source: String,
+    /// The card exactly as it was given.
+    pub(crate) card: String,
+    pub(crate) card_at: i64,
+    pub(crate) display: Display,
+    pub(crate) blocked: bool,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) last_seen: i64,
+    /// Lines that are up.
+    pub(crate) lines: u64,
+    /// When its last line went.
+    pub(crate) last_end: Option<i64>,
+}
+
+impl Stored {
+    /// When the agent last gave a sign of life.
+    pub(crate) fn last_seen(&self, now_ms: i64) -> i64 {
+        if self.lines > 0 { now_ms } else { self.last_seen.max(self.last_end.unwrap_or(0)) }
+    }
+
+    /// The row that is shown. A stored card passed its checks when it was given; should a later version of the checks
+    /// refuse it, its lists are shown empty.
+    pub(crate) fn row(&self, reliability: Reliability, now_ms: i64) -> Agent {
+        let value: Value = serde_json::from_str(&self.card).unwrap_or_default();
+        let (provider, skills, capabilities) = match card::parse(&value, "card") {
+            Ok(Card { provider, skills, capabilities, .. }) => (provider, skills, capabilities),
+            Err(_) => (None::<Provider>, Vec::new(), Value::Object(Default::default())),
+        };
+        let attached = self.lines > 0;
+        Agent {
+            id: self.id,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            tagline: self.display.tagline.clone(),
+            category: self.display.category.clone(),
+            accent_color: self.display.accent_color.clone(),
+            banner_url: self.display.banner_url.clone(),
+            url: self.url.clone(),
+            version: self.version.clone(),
+            provider,
+            skills,
+            capabilities,
+            service_class: self.service_class.clone(),
+            access: self.display.access,
+            source: self.source.clone(),
+            online: attached,
+            attached,
+            pulse: Pulse { verdict: "unknown".into(), score: None, checked_at: None },
+            claimed: false,
+            verified: false,
+            provider_verified: false,
+            rekor: None,
+            reliability,
+            created_at: rfc3339_ms(self.created_at),
+            updated_at: rfc3339_ms(self.updated_at),
+            last_seen: rfc3339_ms(self.last_seen(now_ms)),
+        }
+    }
+}
+
+/// The policy that the switches enforce.
+pub(crate) fn policy(display: &Display) -> Policy {
+    let access = match display.access {
+        Access::Agents => link::Access::Agents,
+        Access::Listed => link::Access::Listed,
+        Access::Public => link::Access::Public,
+    };
+    let allow = if access == link::Access::Listed { display.allow.clone() } else { Vec::new() };
+    Policy { access, allow }
+}
+
+/// The stored text of an access.
+pub(crate) fn access_text(access: Access) -> &'static str {
+    match access {
+        Access::Agents => "agents",
+        Access::Listed => "listed",
+        Access::Public => "public",
+    }
+}
+
+/// The key under which a name is unique.
+pub(crate) fn name_key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// Names like a taken one, in the order in which they are offered.
+pub(crate) fn similar_names(name: &str) -> Vec<String> {
+    (2..=30)
+        .map(|n| {
+            let suffix = format!("-{n}");
+            let kept: String = name.chars().take(NAME_CHARS.end() - suffix.len()).collect();
+            format!("{kept}{suffix}")
+        })
+        .collect()
+}
+
+/// All that an agent can be found by, in lower case, a line per field.
+pub(crate) fn search_text(card: &Card, display: &Display) -> String {
+    let mut lines = vec![card.name.clone(), card.description.clone()];
+    lines.extend(display.tagline.clone());
+    for skill in &card.skills {
+        lines.extend([&skill.name, &skill.id, &skill.description].into_iter().flatten().cloned());
+        lines.extend(skill.tags.iter().cloned());
+    }
+    lines.join("\n").to_lowercase()
+}
+
+/// The terms of an agent, each with its kind, in lower case, without repetition.
+pub(crate) fn terms(card: &Card) -> Vec<(&'static str, String)> {
+    let mut terms: Vec<(&'static str, String)> = Vec::new();
+    for skill in &card.skills {
+        terms.extend([&skill.id, &skill.name].into_iter().flatten().map(|text| ("skill", text.trim().to_lowercase())));
+        terms.extend(skill.tags.iter().map(|tag| ("tag", tag.trim().to_lowercase())));
+    }
+    terms.retain(|(_, term)| !term.is_empty() && term.chars().count() <= 100);
+    terms.sort_unstable();
+    terms.dedup();
+    terms
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn offered_names_are_valid_and_differ_from_the_taken_one() {
+        for name in ["abc", &"ä".repeat(100)] {
+            for offered in similar_names(name) {
+                let card = json!({"name": offered, "description": "long enough it is"});
+                assert!(card::parse(&card, "card").is_ok(), "{offered}");
+                assert_ne!(name_key(&offered), name_key(name));
+            }
+        }
+    }
+
+    #[test]
+    fn terms_are_lower_case_and_named_once() {
+        let card = json!({"name": "abc", "description": "long enough it is", "skills": [
+            {"id": "Sum", "name": "sum", "description": "x", "tags": ["Math", "math", " "]},
+        ]});
+        let card = card::parse(&card, "card").unwrap();
+        assert_eq!(terms(&card), [("skill", "sum".to_owned()), ("tag", "math".to_owned())]);
+        assert!(search_text(&card, &Display::default()).contains("math"));
+    }
+
+    #[test]
+    fn only_listed_policies_carry_a_list() {
+        let allow = vec![AgentId::from_parts(1, [1; 10])];
+        let display = |access| Display { access, allow: allow.clone(), ..Display::default() };
+        assert_eq!(policy(&display(Access::Listed)).allow, allow);
+        assert_eq!(policy(&display(Access::Agents)), Policy::default());
+        assert!(policy(&display(Access::Public)).allow.is_empty());
+    }
+}

@@ -1,0 +1,321 @@
+//! Use cases of the directory.
+
+use landline_api::Page;
+use landline_api::agents::{Agent, CardReplaced, Facets, Registered, Reliability};
+use landline_link::{LookupAnswer, Op, Policy};
+use landline_wire::error::{Code, Problem};
+use landline_wire::ids::{AgentId, NodeId};
+use serde_json::{Map, Value};
+use sqlx::AnyConnection;
+
+pub use super::search::search;
+use super::card::{self, Card};
+use super::display::{self, Display};
+use super::model::{self, Stored};
+use super::{reliability, store};
+use crate::auth;
+use crate::config::Registration;
+use crate::db::{self, DbError, outbox};
+use crate::error::{Error, Result};
+use crate::events::{self, Directory};
+use crate::extract::{Principal, Window};
+use crate::presence;
+use crate::secrets::random;
+use crate::state::Exchange;
+
+/// Values per facet.
+const FACET_VALUES: u32 = 100;
+/// Names that are offered when one is taken.
+const OFFERED: usize = 3;
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// By registration, newest first.
+    Newest,
+    /// By calls in the last 24 hours.
+    Trending,
+}
+
+/// May this caller register agents?
+fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
+    match (&exchange.config.registration, principal) {
+        (Registration::Open, _) | (_, Principal::Admin) | (Registration::Token(_), Principal::Registrar) => Ok(()),
+        (Registration::Token(_), Principal::Anonymous) => {
+            Err(Error::new(Code::TokenMissing, "Registration needs the registration token as `Authorization: Bearer`."))
+        }
+        (Registration::Token(_), _) => {
+            Err(Error::new(Code::NotAuthorized, "Registration needs the registration token."))
+        }
+        (Registration::Closed, _) => Err(Error::new(Code::NotAuthorized, "Registration is closed here.")),
+    }
+}
+
+/// Registers an agent.
+pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &Value) -> Result<Registered> {
+    may_register(exchange, principal)?;
+    let body = object(body)?;
+    let original = body.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
+    let card = card::parse(original, "card")?;
+    let display = display::apply(body, Display::default())?;
+    let now_ms = exchange.clock.now_ms();
+    let id = AgentId::from_parts(now_ms.max(0).unsigned_abs(), random::<10>().map_err(Error::Internal)?);
+    let key = auth::ops::make_key(exchange)?;
+
+    let mut tx = exchange.db.begin().await?;
+    check_free(&mut tx, &card, "card.name", id).await?;
+    let new = store::New { id, card: &card, original: &original.to_string(), display: &display, now_ms };
+    if let Err(error) = store::insert(&mut tx, &new).await {
+        drop(tx);
+        return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
+    }
+    auth::ops::first_key(&mut tx, id, &key, now_ms).await?;
+    let policy = model::policy(&display);
+    let restricted = policy != Policy::default();
+    if restricted {
+        outbox::append(&mut tx, &Op::Policy { agent: id, policy }, now_ms).await?;
+    }
+    tx.commit().await?;
+    if restricted {
+        exchange.ring();
+    }
+    events::publish_change(exchange, Directory::Registered, id, &card.name, now_ms);
+    let agent = get(exchange, id).await?;
+    Ok(Registered { id, api_key: key.secret.0, agent, warnings: card.warnings })
+}
+
+fn object(body: &Value) -> Result<&Map<String, Value>> {
+    body.as_object().ok_or_else(|| Error::invalid("body", "The body must be a JSON object."))
+}
+
+/// Refuses a name or URL that another agent has.
+async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
+    if store::name_taken(conn, &card.name, id).await? {
+        let mut free = Vec::new();
+        for name in model::similar_names(&card.name) {
+            if free.len() < OFFERED && !store::name_taken(conn, &name, id).await? {
+                free.push(name);
+            }
+        }
+        let detail = format!("Agent name '{}' is already in use.", card.name);
+        return Err(Problem::new(Code::NameTaken, detail).field(name_field).suggest(free).endpoint("POST /v1/agents").into());
+    }
+    if let Some(key) = &card.url_key
+        && store::url_taken(conn, key, id).await?
+    {
+        return Err(Problem::new(Code::UrlTaken, "Another agent has this URL.").field(card.url_field.as_str()).into());
+    }
+    Ok(())
+}
+
+/// A unique violation means that someone else was faster: says which of the two it was.
+async fn explain_conflict(exchange: &Exchange, error: DbError, card: &Card, name_field: &str, id: AgentId) -> Error {
+    let DbError::Driver(driver) = &error else { return error.into() };
+    if !db::is_unique_violation(driver) {
+        return error.into();
+    }
+    let mut conn = match exchange.db.read().acquire().await {
+        Ok(conn) => conn,
+        Err(error) => return error.into(),
+    };
+    match check_free(&mut conn, card, name_field, id).await {
+        Err(taken) => taken,
+        Ok(()) => Error::new(Code::Conflict, "Another registration was faster; try again."),
+    }
+}
+
+/// The stored agent; 404 if there is none, 410 if it was removed.
+pub(crate) async fn stored(conn: &mut AnyConnection, id: AgentId) -> Result<Stored> {
+    match store::get(conn, id).await? {
+        Some(agent) => Ok(agent),
+        None if store::is_removed(conn, id).await? => Err(Error::new(Code::Gone, "The agent was deleted.")),
+        None => Err(Error::new(Code::NotFound, "No agent has this id.")),
+    }
+}
+
+/// The stored agent, unless it was blocked.
+pub(crate) async fn visible(conn: &mut AnyConnection, id: AgentId) -> Result<Stored> {
+    let agent = stored(conn, id).await?;
+    if agent.blocked { Err(Error::plain(Code::TargetBlocked)) } else { Ok(agent) }
+}
+
+/// An agent's row.
+pub async fn get(exchange: &Exchange, id: AgentId) -> Result<Agent> {
+    let now_ms = exchange.clock.now_ms();
+    let mut conn = exchange.db.read().acquire().await?;
+    let agent = visible(&mut conn, id).await?;
+    let figures = reliability::compute(&mut conn, &agent, now_ms).await?;
+    Ok(agent.row(figures, now_ms))
+}
+
+/// How an agent did of late.
+pub async fn reliability_of(exchange: &Exchange, id: AgentId) -> Result<Reliability> {
+    let mut conn = exchange.db.read().acquire().await?;
+    let agent = visible(&mut conn, id).await?;
+    Ok(reliability::compute(&mut conn, &agent, exchange.clock.now_ms()).await?)
+}
+
+/// An agent's card as it was given, with the time of its last change.
+pub(crate) async fn card_of(exchange: &Exchange, id: AgentId) -> Result<Stored> {
+    visible(&mut *exchange.db.read().acquire().await?, id).await
+}
+
+/// The directory.
+pub async fn list(exchange: &Exchange, sort: Sort, window: Window) -> Result<Page<Agent>> {
+    match sort {
+        Sort::Newest => page(exchange, (store::NEWEST, store::COUNT), window, None).await,
+        Sort::Trending => {
+            let a_day_ago = exchange.clock.now_ms().div_euclid(3_600_000) - 24;
+            page(exchange, (store::TRENDING, store::COUNT), window, Some(a_day_ago)).await
+        }
+    }
+}
+
+/// Agents that can be called now, by name.
+pub async fn online(exchange: &Exchange, window: Window) -> Result<Page<Agent>> {
+    page(exchange, (store::ONLINE, store::COUNT_ONLINE), window, None).await
+}
+
+/// Agents that the operator features, the latest first.
+pub async fn featured(exchange: &Exchange, window: Window) -> Result<Page<Agent>> {
+    page(exchange, (store::FEATURED, store::COUNT_FEATURED), window, None).await
+}
+
+async fn page(
+    exchange: &Exchange,
+    queries: (&'static str, &'static str),
+    window: Window,
+    extra: Option<i64>,
+) -> Result<Page<Agent>> {
+    let mut conn = exchange.db.read().acquire().await?;
+    let (agents, total) = store::page(&mut conn, queries, window, extra).await?;
+    let items = rows(exchange, &mut conn, &agents).await?;
+    Ok(Page { items, total, limit: window.limit, offset: window.offset })
+}
+
+/// The rows of a list.
+pub(crate) async fn rows(exchange: &Exchange, conn: &mut AnyConnection, agents: &[Stored]) -> Result<Vec<Agent>> {
+    let now_ms = exchange.clock.now_ms();
+    let mut rows = Vec::with_capacity(agents.len());
+    for agent in agents {
+        let figures = reliability::recent(conn, &exchange.reliability, agent, now_ms).await?;
+        rows.push(agent.row(figures, now_ms));
+    }
+    Ok(rows)
+}
+
+/// What the directory can be narrowed by.
+pub async fn facets(exchange: &Exchange) -> Result<Facets> {
+    let mut conn = exchange.db.read().acquire().await?;
+    Ok(Facets {
+        categories: store::facet(&mut conn, store::CATEGORIES, FACET_VALUES).await?,
+        tags: store::facet(&mut conn, store::TAGS, FACET_VALUES).await?,
+        providers: store::facet(&mut conn, store::PROVIDERS, FACET_VALUES).await?,
+        service_classes: store::facet(&mut conn, store::SERVICE_CLASSES, FACET_VALUES).await?,
+    })
+}
+
+/// Changes the fields beside the card.
+pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Result<Agent> {
+    let body = object(body)?;
+    if let Some(member) = display::unknown_member(body) {
+        let detail = format!("`{member}` cannot be changed here; what the card says changes with `PUT …/card`.");
+        return Err(card::fault(member, detail).into());
+    }
+    let now_ms = exchange.clock.now_ms();
+    let mut tx = exchange.db.begin().await?;
+    let before = locked(&mut tx, id, now_ms).await?;
+    let display = display::apply(body, before.display.clone())?;
+    let given: Value = serde_json::from_str(&before.card).unwrap_or_default();
+    let card = card::parse(&given, "card").map_err(|_| Error::Internal("a stored card is broken".into()))?;
+    store::set_display(&mut tx, id, &display, model::search_text(&card, &display)).await?;
+    let policy = model::policy(&display);
+    let policy_changed = policy != model::policy(&before.display);
+    if policy_changed {
+        outbox::append(&mut tx, &Op::Policy { agent: id, policy }, now_ms).await?;
+    }
+    tx.commit().await?;
+    if policy_changed {
+        exchange.ring();
+    }
+    events::publish_change(exchange, Directory::Updated, id, &before.name, now_ms);
+    get(exchange, id).await
+}
+
+async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stored> {
+    match store::lock(tx, id, now_ms).await? {
+        Some(agent) => Ok(agent),
+        None => stored(tx, id).await,
+    }
+}
+
+/// Replaces the card. The body is the card, or an object whose `card` it is.
+pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &Value) -> Result<CardReplaced> {
+    let wrapped = body.get("card").filter(|_| body.get("name").is_none());
+    let (original, at) = wrapped.map_or((body, ""), |card| (card, "card"));
+    let name_field = if at.is_empty() { "name" } else { "card.name" };
+    let card = card::parse(original, at)?;
+    let now_ms = exchange.clock.now_ms();
+    let mut tx = exchange.db.begin().await?;
+    let before = locked(&mut tx, id, now_ms).await?;
+    check_free(&mut tx, &card, name_field, id).await?;
+    let text = original.to_string();
+    if let Err(error) = store::set_card(&mut tx, id, &card, &text, &before.display, now_ms).await {
+        drop(tx);
+        return Err(explain_conflict(exchange, error, &card, name_field, id).await);
+    }
+    tx.commit().await?;
+    events::publish_change(exchange, Directory::Updated, id, &card.name, now_ms);
+    Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings })
+}
+
+/// Removes an agent: its credentials are dead, its lines close, its id answers 410 from now on.
+pub(crate) async fn remove(exchange: &Exchange, id: AgentId) -> Result<()> {
+    let now_ms = exchange.clock.now_ms();
+    let mut tx = exchange.db.begin().await?;
+    let Some(name) = store::remove(&mut tx, id, now_ms).await? else {
+        return Err(Error::new(Code::Gone, "The agent was deleted."));
+    };
+    outbox::append(&mut tx, &Op::Remove { agent: id }, now_ms).await?;
+    tx.commit().await?;
+    exchange.ring();
+    events::publish_change(exchange, Directory::Removed, id, &name, now_ms);
+    Ok(())
+}
+
+/// The agent lives: renews `last_seen`.
+pub(crate) async fn heartbeat(exchange: &Exchange, id: AgentId) -> Result<()> {
+    let mut conn = exchange.db.write().acquire().await?;
+    Ok(store::heartbeat(&mut conn, id, exchange.clock.now_ms()).await?)
+}
+
+/// What is known of an agent, for a switch that does not hold its line.
+pub async fn lookup_agent(exchange: &Exchange, id: AgentId) -> db::Result<LookupAnswer> {
+    lookup_agent_for(exchange, id, NodeId(uuid::Uuid::nil())).await
+}
+
+/// The same for the switch `node`: a line there is not elsewhere.
+pub async fn lookup_agent_for(exchange: &Exchange, id: AgentId, node: NodeId) -> db::Result<LookupAnswer> {
+    let mut conn = exchange.db.read().acquire().await?;
+    let account = auth::store::by_agent(&mut conn, id).await?;
+    let (Some(agent), Some(account)) = (store::get(&mut conn, id).await?, account) else {
+        let removed = store::is_removed(&mut conn, id).await?;
+        return Ok(if removed { LookupAnswer::AgentGone } else { LookupAnswer::AgentUnknown });
+    };
+    Ok(LookupAnswer::Agent {
+        blocked: agent.blocked,
+        policy: model::policy(&agent.display),
+        token_gen: account.token_gen,
+        elsewhere: presence::store::node_url(&mut conn, id, node).await?,
+    })
+}
+
+/// What a switch must know of agents that knows nothing.
+pub(crate) async fn snapshot(conn: &mut AnyConnection, since_ms: i64) -> db::Result<Vec<Op>> {
+    let mut ops = Vec::new();
+    ops.extend(store::blocked(conn).await?.into_iter().map(|agent| Op::Block { agent, blocked: true }));
+    ops.extend(store::removed_since(conn, since_ms).await?.into_iter().map(|agent| Op::Remove { agent }));
+    let restricted = store::restricted(conn).await?.into_iter();
+    ops.extend(restricted.map(|(agent, display)| Op::Policy { agent, policy: model::policy(&display) }));
+    Ok(ops)
+}

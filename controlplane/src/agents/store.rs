@@ -1,0 +1,279 @@
+//! SQL of the directory.
+
+use landline_wire::ids::AgentId;
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::card::Card;
+use super::display::Display;
+use super::model::{self, Stored};
+use crate::auth::store::id;
+use crate::db::{DbError, Result, queries};
+use crate::extract::Window;
+
+/// The columns of a [`Stored`], of `agents a`.
+macro_rules! columns {
+    () => {
+        "a.id, a.name, a.description, a.tagline, a.category, a.accent_color, a.banner_url, a.url, a.version, \
+         a.service_class, a.source, a.card, a.card_at, a.access, a.allow_list, a.blocked_at, a.created_at, \
+         a.updated_at, a.last_seen, \
+         (SELECT COUNT(*) FROM sessions s WHERE s.agent = a.id AND s.ended_at IS NULL) AS lines, \
+         (SELECT MAX(s.ended_at) FROM sessions s WHERE s.agent = a.id) AS last_end"
+    };
+}
+pub(crate) use columns;
+
+macro_rules! select {
+    ($($rest:literal)*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+}
+
+queries! {
+    GET = select!("WHERE a.id = $1");
+    REMOVED = "SELECT COUNT(*) AS n FROM removed_agents WHERE id = $1";
+    LOCK = "UPDATE agents SET updated_at = $1 WHERE id = $2";
+    INSERT = "INSERT INTO agents (id, name, name_key, description, tagline, category, accent_color, banner_url, url, \
+              url_key, version, provider_name, service_class, source, card, card_at, search, access, allow_list, \
+              created_at, updated_at, last_seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+              $15, $16, $17, $18, $19, $16, $16, $16)";
+    SET_CARD = "UPDATE agents SET name = $1, name_key = $2, description = $3, url = $4, url_key = $5, version = $6, \
+                provider_name = $7, service_class = $8, card = $9, card_at = $10, search = $11 WHERE id = $12";
+    SET_DISPLAY = "UPDATE agents SET tagline = $1, category = $2, accent_color = $3, banner_url = $4, access = $5, \
+                   allow_list = $6, search = $7 WHERE id = $8";
+    HEARTBEAT = "UPDATE agents SET last_seen = $1 WHERE id = $2";
+    CLEAR_TERMS = "DELETE FROM agent_terms WHERE agent = $1";
+    ADD_TERM = "INSERT INTO agent_terms (agent, kind, term) VALUES ($1, $2, $3)";
+    NAME_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE name_key = $1 AND id <> $2";
+    URL_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE url_key = $1 AND id <> $2";
+    BURY = "INSERT INTO removed_agents (id, key_hmac, removed_at) \
+            SELECT agent, key_hmac, $1 FROM credentials WHERE agent = $2";
+    DELETE = "DELETE FROM agents WHERE id = $1 RETURNING name";
+    NEWEST = select!("WHERE a.blocked_at IS NULL ORDER BY a.created_at DESC, a.id DESC LIMIT $1 OFFSET $2");
+    TRENDING = select!("LEFT JOIN (SELECT agent, SUM(calls) AS calls FROM agent_hours WHERE hour > $3 GROUP BY agent) \
+                        AS h ON h.agent = a.id WHERE a.blocked_at IS NULL \
+                        ORDER BY COALESCE(h.calls, 0) DESC, a.last_seen DESC, a.id DESC LIMIT $1 OFFSET $2");
+    COUNT = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL";
+    ONLINE = select!("WHERE a.blocked_at IS NULL AND a.id IN (SELECT agent FROM sessions WHERE ended_at IS NULL) \
+                      ORDER BY a.name_key LIMIT $1 OFFSET $2");
+    COUNT_ONLINE = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL \
+                    AND id IN (SELECT agent FROM sessions WHERE ended_at IS NULL)";
+    FEATURED = select!("WHERE a.blocked_at IS NULL AND a.featured_at IS NOT NULL \
+                        ORDER BY a.featured_at DESC, a.id LIMIT $1 OFFSET $2");
+    COUNT_FEATURED = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL AND featured_at IS NOT NULL";
+    CATEGORIES = "SELECT category AS value, COUNT(*) AS n FROM agents \
+                  WHERE category IS NOT NULL AND blocked_at IS NULL GROUP BY category ORDER BY n DESC, value LIMIT $1";
+    PROVIDERS = "SELECT provider_name AS value, COUNT(*) AS n FROM agents \
+                 WHERE provider_name IS NOT NULL AND blocked_at IS NULL \
+                 GROUP BY provider_name ORDER BY n DESC, value LIMIT $1";
+    SERVICE_CLASSES = "SELECT service_class AS value, COUNT(*) AS n FROM agents \
+                       WHERE service_class IS NOT NULL AND blocked_at IS NULL \
+                       GROUP BY service_class ORDER BY n DESC, value LIMIT $1";
+    TAGS = "SELECT t.term AS value, COUNT(*) AS n FROM agent_terms t JOIN agents a ON a.id = t.agent \
+            WHERE t.kind = 'tag' AND a.blocked_at IS NULL GROUP BY t.term ORDER BY n DESC, value LIMIT $1";
+    BLOCKED = "SELECT id FROM agents WHERE blocked_at IS NOT NULL";
+    RESTRICTED = "SELECT id, access, allow_list FROM agents WHERE access <> 'agents'";
+    REMOVED_SINCE = "SELECT id FROM removed_agents WHERE removed_at >= $1";
+}
+
+fn allow_list(row: &AnyRow) -> Result<Vec<AgentId>> {
+    let text: String = row.try_get("allow_list")?;
+    serde_json::from_str(&text).map_err(|_| DbError::Corrupt("allow_list is no list of ids".into()))
+}
+
+fn access(row: &AnyRow) -> Result<landline_api::agents::Access> {
+    let text: String = row.try_get("access")?;
+    serde_json::from_value(Value::String(text)).map_err(|_| DbError::Corrupt("access is no access".into()))
+}
+
+pub(crate) fn stored(row: &AnyRow) -> Result<Stored> {
+    Ok(Stored {
+        id: id(row, "id")?,
+        name: row.try_get("name")?,
+        description: row.try_get("description")?,
+        url: row.try_get("url")?,
+        version: row.try_get("version")?,
+        service_class: row.try_get("service_class")?,
+        source: row.try_get("source")?,
+        card: row.try_get("card")?,
+        card_at: row.try_get("card_at")?,
+        display: Display {
+            tagline: row.try_get("tagline")?,
+            category: row.try_get("category")?,
+            accent_color: row.try_get("accent_color")?,
+            banner_url: row.try_get("banner_url")?,
+            access: access(row)?,
+            allow: allow_list(row)?,
+        },
+        blocked: row.try_get::<Option<i64>, _>("blocked_at")?.is_some(),
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        last_seen: row.try_get("last_seen")?,
+        lines: row.try_get::<i64, _>("lines")?.unsigned_abs(),
+        last_end: row.try_get("last_end")?,
+    })
+}
+
+fn number(row: &AnyRow) -> Result<u64> {
+    Ok(row.try_get::<i64, _>("n")?.unsigned_abs())
+}
+
+pub(crate) async fn get(conn: &mut AnyConnection, agent: AgentId) -> Result<Option<Stored>> {
+    sqlx::query(GET).bind(agent.to_string()).fetch_optional(conn).await?.as_ref().map(stored).transpose()
+}
+
+pub(crate) async fn is_removed(conn: &mut AnyConnection, agent: AgentId) -> Result<bool> {
+    Ok(number(&sqlx::query(REMOVED).bind(agent.to_string()).fetch_one(conn).await?)? > 0)
+}
+
+/// Locks an agent's row for the rest of the transaction and marks it as changed. Gives it as it was.
+pub(crate) async fn lock(tx: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<Option<Stored>> {
+    sqlx::query(LOCK).bind(now_ms).bind(agent.to_string()).execute(&mut *tx).await?;
+    get(tx, agent).await
+}
+
+fn allow_text(display: &Display) -> String {
+    Value::from(display.allow.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
+}
+
+/// A new agent.
+#[derive(Debug)]
+pub(crate) struct New<'a> {
+    pub(crate) id: AgentId,
+    pub(crate) card: &'a Card,
+    pub(crate) original: &'a str,
+    pub(crate) display: &'a Display,
+    pub(crate) now_ms: i64,
+}
+
+/// Stores a new agent. Fails with a unique violation if its name or URL is taken.
+pub(crate) async fn insert(tx: &mut AnyConnection, new: &New<'_>) -> Result<()> {
+    let New { id, card, original, display, now_ms } = *new;
+    let query = sqlx::query(INSERT).bind(id.to_string()).bind(card.name.clone()).bind(model::name_key(&card.name));
+    let query = query.bind(card.description.clone()).bind(display.tagline.clone()).bind(display.category.clone());
+    let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone()).bind(card.url.clone());
+    let query = query.bind(card.url_key.clone()).bind(card.version.clone()).bind(provider_name(card));
+    let query = query.bind(card.service_class.clone()).bind("self_registered").bind(original.to_owned()).bind(now_ms);
+    let query = query.bind(model::search_text(card, display)).bind(model::access_text(display.access));
+    query.bind(allow_text(display)).execute(&mut *tx).await?;
+    add_terms(tx, id, card).await
+}
+
+fn provider_name(card: &Card) -> Option<String> {
+    card.provider.as_ref().and_then(|provider| provider.organization.clone()).filter(|name| !name.trim().is_empty())
+}
+
+async fn add_terms(tx: &mut AnyConnection, agent: AgentId, card: &Card) -> Result<()> {
+    for (kind, term) in model::terms(card) {
+        sqlx::query(ADD_TERM).bind(agent.to_string()).bind(kind).bind(term).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Replaces a card. Fails with a unique violation if its name or URL is taken.
+pub(crate) async fn set_card(
+    tx: &mut AnyConnection,
+    agent: AgentId,
+    card: &Card,
+    original: &str,
+    display: &Display,
+    now_ms: i64,
+) -> Result<()> {
+    let query = sqlx::query(SET_CARD).bind(card.name.clone()).bind(model::name_key(&card.name));
+    let query = query.bind(card.description.clone()).bind(card.url.clone()).bind(card.url_key.clone());
+    let query = query.bind(card.version.clone()).bind(provider_name(card)).bind(card.service_class.clone());
+    let query = query.bind(original.to_owned()).bind(now_ms).bind(model::search_text(card, display));
+    query.bind(agent.to_string()).execute(&mut *tx).await?;
+    sqlx::query(CLEAR_TERMS).bind(agent.to_string()).execute(&mut *tx).await?;
+    add_terms(tx, agent, card).await
+}
+
+pub(crate) async fn set_display(
+    tx: &mut AnyConnection,
+    agent: AgentId,
+    display: &Display,
+    search: String,
+) -> Result<()> {
+    let query = sqlx::query(SET_DISPLAY).bind(display.tagline.clone()).bind(display.category.clone());
+    let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone());
+    let query = query.bind(model::access_text(display.access)).bind(allow_text(display)).bind(search);
+    query.bind(agent.to_string()).execute(tx).await?;
+    Ok(())
+}
+
+pub(crate) async fn heartbeat(conn: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<()> {
+    sqlx::query(HEARTBEAT).bind(now_ms).bind(agent.to_string()).execute(conn).await?;
+    Ok(())
+}
+
+/// Is the name taken by an agent other than `except`?
+pub(crate) async fn name_taken(conn: &mut AnyConnection, name: &str, except: AgentId) -> Result<bool> {
+    let query = sqlx::query(NAME_TAKEN).bind(model::name_key(name)).bind(except.to_string());
+    Ok(number(&query.fetch_one(conn).await?)? > 0)
+}
+
+/// Is the normalised URL taken by an agent other than `except`?
+pub(crate) async fn url_taken(conn: &mut AnyConnection, url_key: &str, except: AgentId) -> Result<bool> {
+    let query = sqlx::query(URL_TAKEN).bind(url_key.to_owned()).bind(except.to_string());
+    Ok(number(&query.fetch_one(conn).await?)? > 0)
+}
+
+/// Removes an agent, leaving its id and the HMAC of its key. Gives its name.
+pub(crate) async fn remove(tx: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<Option<String>> {
+    sqlx::query(BURY).bind(now_ms).bind(agent.to_string()).execute(&mut *tx).await?;
+    let row = sqlx::query(DELETE).bind(agent.to_string()).fetch_optional(tx).await?;
+    Ok(row.map(|row| row.try_get("name")).transpose()?)
+}
+
+/// A list of agents and its total, by the queries for the items and for their number.
+pub(crate) async fn page(
+    conn: &mut AnyConnection,
+    (items, count): (&'static str, &'static str),
+    window: Window,
+    extra: Option<i64>,
+) -> Result<(Vec<Stored>, u64)> {
+    let mut query = sqlx::query(items).bind(i64::from(window.limit)).bind(i64::from(window.offset));
+    if let Some(extra) = extra {
+        query = query.bind(extra);
+    }
+    let agents = query.fetch_all(&mut *conn).await?.iter().map(stored).collect::<Result<_>>()?;
+    Ok((agents, number(&sqlx::query(count).fetch_one(conn).await?)?))
+}
+
+/// Values and how many agents have each, most frequent first.
+pub(crate) async fn facet(
+    conn: &mut AnyConnection,
+    query: &'static str,
+    limit: u32,
+) -> Result<Vec<landline_api::agents::Facet>> {
+    let rows = sqlx::query(query).bind(i64::from(limit)).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| Ok(landline_api::agents::Facet { value: row.try_get("value")?, count: number(row)? }))
+        .collect()
+}
+
+async fn ids(conn: &mut AnyConnection, query: &'static str, since: Option<i64>) -> Result<Vec<AgentId>> {
+    let mut query = sqlx::query(query);
+    if let Some(since) = since {
+        query = query.bind(since);
+    }
+    query.fetch_all(conn).await?.iter().map(|row| id(row, "id")).collect()
+}
+
+pub(crate) async fn blocked(conn: &mut AnyConnection) -> Result<Vec<AgentId>> {
+    ids(conn, BLOCKED, None).await
+}
+
+pub(crate) async fn removed_since(conn: &mut AnyConnection, since: i64) -> Result<Vec<AgentId>> {
+    ids(conn, REMOVED_SINCE, Some(since)).await
+}
+
+/// Agents with another access than the default, with what matters of it.
+pub(crate) async fn restricted(conn: &mut AnyConnection) -> Result<Vec<(AgentId, Display)>> {
+    let rows = sqlx::query(RESTRICTED).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| {
+            let display = Display { access: access(row)?, allow: allow_list(row)?, ..Display::default() };
+            Ok((id(row, "id")?, display))
+        })
+        .collect()
+}

@@ -1,0 +1,55 @@
+//! What people and agents read: pages, error texts, documents, examples. Owns no table; reads through the other slices'
+//! `ops`. Everything it serves is in the binary.
+//!
+//! | route | what |
+//! |---|---|
+//! | `/` | what this is, three steps, live figures |
+//! | `/network` | who holds a line, and the calls as they happen |
+//! | `/docs/`, `/docs/{path}`, `/docs/{path}.md` | the documents, as pages and as the Markdown they are written in |
+//! | `/runbooks/{name}` | the runbooks among them |
+//! | `/errors/`, `/errors/{code}`, `/errors/{code}.txt` | the error catalogue |
+//! | `/llms.txt`, `/llms-full.txt` | onboarding for agents; with every document inlined |
+//! | `/examples/minimal_agent.py` | the reference agent, which dials this server by default |
+//! | `/assets/{file}` | style, script and icon, named by their content |
+//!
+//! Invariants: a page is complete without its script; a page loads nothing from another origin (its
+//! `Content-Security-Policy` says so); no text of an agent is ever markup.
+
+mod assets;
+mod docs;
+mod errors;
+mod examples;
+mod home;
+mod layout;
+mod llms;
+mod markdown;
+mod network;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::state::Exchange;
+
+pub use errors::errors_markdown;
+
+/// The routes of the pages, at the root of the origin.
+pub fn routes() -> Router<Exchange> {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/network", get(network::page))
+        .route("/docs", get(docs::index))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{*path}", get(docs::document))
+        .route("/runbooks/{name}", get(docs::runbook))
+        .route("/errors", get(errors::index))
+        .route("/errors/", get(errors::index))
+        .route("/errors/{code}", get(errors::code))
+        .route("/llms.txt", get(llms::short))
+        .route("/llms-full.txt", get(llms::full))
+        .route("/examples/minimal_agent.py", get(examples::minimal_agent))
+        .route("/assets/{file}", get(assets::file))
+}

@@ -1,0 +1,195 @@
+//! SQL of the sessions.
+
+use std::collections::HashMap;
+
+use landline_link::{Credential, SessionUp};
+use landline_wire::ids::{AgentId, NodeId, SessionId};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+use uuid::Uuid;
+
+use super::model::Other;
+use crate::auth::store::id;
+use crate::db::{Result, queries};
+
+queries! {
+    KNOWN = "SELECT ended_at FROM sessions WHERE id = $1";
+    OTHERS = "SELECT id, node, shared FROM sessions WHERE agent = $1 AND ended_at IS NULL AND id <> $2";
+    OPEN = "INSERT INTO sessions (id, agent, node, boot, started_at, shared, key_gen, jti, token_gen, seen) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    SEEN = "UPDATE sessions SET seen = $1, boot = $2, ended_at = NULL WHERE id = $3";
+    END = "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND agent = $3 AND ended_at IS NULL RETURNING agent";
+    END_UNLISTED = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND boot = $3 AND seen < $4 \
+                    AND ended_at IS NULL RETURNING agent";
+    END_OLDER_BOOTS = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND boot <> $3 AND ended_at IS NULL \
+                       RETURNING agent";
+    END_NODE = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND ended_at IS NULL RETURNING agent";
+    SILENT_NODES = "SELECT DISTINCT s.node FROM sessions s LEFT JOIN nodes n ON n.id = s.node \
+                    WHERE s.ended_at IS NULL AND (n.last_seen IS NULL OR n.last_seen < $1)";
+    COUNT_OF_AGENT = "SELECT COUNT(*) AS n FROM sessions WHERE agent = $1 AND ended_at IS NULL";
+    COUNT_AGENTS = "SELECT COUNT(DISTINCT agent) AS n FROM sessions WHERE ended_at IS NULL";
+    COUNT_PER_NODE = "SELECT node, COUNT(*) AS n FROM sessions WHERE ended_at IS NULL GROUP BY node";
+    COUNT_SESSIONS = "SELECT COUNT(*) AS n FROM sessions WHERE ended_at IS NULL";
+    NODE_URL = "SELECT n.public_url FROM sessions s JOIN nodes n ON n.id = s.node WHERE s.agent = $1 \
+                AND s.ended_at IS NULL AND s.node <> $2 ORDER BY s.started_at DESC LIMIT 1";
+    INTERVALS = "SELECT started_at, ended_at FROM sessions WHERE agent = $1 AND (ended_at IS NULL OR ended_at > $2) \
+                 ORDER BY started_at DESC LIMIT 5000";
+    LIST = "SELECT id, agent, node, started_at, jti FROM sessions WHERE ended_at IS NULL \
+            ORDER BY started_at DESC, id LIMIT $1 OFFSET $2";
+    FORGET = "DELETE FROM sessions WHERE ended_at < $1";
+}
+
+/// Who reports: a boot of a switch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reporter {
+    pub(crate) node: NodeId,
+    pub(crate) boot: Uuid,
+}
+
+/// What is stored of a reported session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    No,
+    Open,
+    Ended,
+}
+
+pub(crate) async fn known(conn: &mut AnyConnection, session: SessionId) -> Result<Known> {
+    let row = sqlx::query(KNOWN).bind(session.to_string()).fetch_optional(conn).await?;
+    Ok(match row {
+        None => Known::No,
+        Some(row) if row.try_get::<Option<i64>, _>("ended_at")?.is_none() => Known::Open,
+        Some(_) => Known::Ended,
+    })
+}
+
+pub(crate) async fn others(conn: &mut AnyConnection, agent: AgentId, session: SessionId) -> Result<Vec<Other>> {
+    let rows = sqlx::query(OTHERS).bind(agent.to_string()).bind(session.to_string()).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| {
+            let shared = row.try_get::<i64, _>("shared")? != 0;
+            Ok(Other { session: id(row, "id")?, node: id(row, "node")?, shared })
+        })
+        .collect()
+}
+
+pub(crate) async fn open(tx: &mut AnyConnection, reporter: Reporter, up: &SessionUp, place: i64) -> Result<()> {
+    let (key_gen, jti, token_gen) = match up.credential {
+        Credential::Key { key_gen } => (Some(key_gen.cast_signed()), None, None),
+        Credential::Token { jti, token_gen } => (None, Some(jti.to_string()), Some(token_gen.cast_signed())),
+    };
+    let query = sqlx::query(OPEN).bind(up.session.to_string()).bind(up.agent.to_string());
+    let query = query.bind(reporter.node.to_string()).bind(reporter.boot.to_string()).bind(up.at);
+    let query = query.bind(i64::from(up.shared)).bind(key_gen).bind(jti).bind(token_gen).bind(place);
+    query.execute(tx).await?;
+    Ok(())
+}
+
+pub(crate) async fn seen(tx: &mut AnyConnection, boot: Uuid, session: SessionId, place: i64) -> Result<()> {
+    sqlx::query(SEEN).bind(place).bind(boot.to_string()).bind(session.to_string()).execute(tx).await?;
+    Ok(())
+}
+
+fn agents(rows: &[AnyRow]) -> Result<Vec<AgentId>> {
+    let mut agents = rows.iter().map(|row| id(row, "agent")).collect::<Result<Vec<AgentId>>>()?;
+    agents.sort_unstable();
+    agents.dedup();
+    Ok(agents)
+}
+
+/// Ends one session. Was it open?
+pub(crate) async fn end(tx: &mut AnyConnection, agent: AgentId, session: SessionId, at: i64) -> Result<bool> {
+    let query = sqlx::query(END).bind(at).bind(session.to_string()).bind(agent.to_string());
+    Ok(query.fetch_optional(tx).await?.is_some())
+}
+
+/// Ends the sessions of this boot that were not named since `place`. Gives their agents.
+pub(crate) async fn end_unlisted(
+    tx: &mut AnyConnection,
+    reporter: Reporter,
+    place: i64,
+    at: i64,
+) -> Result<Vec<AgentId>> {
+    let query = sqlx::query(END_UNLISTED).bind(at).bind(reporter.node.to_string()).bind(reporter.boot.to_string());
+    agents(&query.bind(place).fetch_all(tx).await?)
+}
+
+pub(crate) async fn end_older_boots(tx: &mut AnyConnection, reporter: Reporter, at: i64) -> Result<Vec<AgentId>> {
+    let query = sqlx::query(END_OLDER_BOOTS).bind(at).bind(reporter.node.to_string());
+    agents(&query.bind(reporter.boot.to_string()).fetch_all(tx).await?)
+}
+
+pub(crate) async fn end_node(tx: &mut AnyConnection, node: NodeId, at: i64) -> Result<Vec<AgentId>> {
+    agents(&sqlx::query(END_NODE).bind(at).bind(node.to_string()).fetch_all(tx).await?)
+}
+
+pub(crate) async fn silent_nodes(conn: &mut AnyConnection, before: i64) -> Result<Vec<NodeId>> {
+    let rows = sqlx::query(SILENT_NODES).bind(before).fetch_all(conn).await?;
+    rows.iter().map(|row| id(row, "node")).collect()
+}
+
+fn count(row: &AnyRow) -> Result<u64> {
+    Ok(row.try_get::<i64, _>("n")?.unsigned_abs())
+}
+
+pub(crate) async fn lines_of(conn: &mut AnyConnection, agent: AgentId) -> Result<u64> {
+    count(&sqlx::query(COUNT_OF_AGENT).bind(agent.to_string()).fetch_one(conn).await?)
+}
+
+pub(crate) async fn attached_agents(conn: &mut AnyConnection) -> Result<u64> {
+    count(&sqlx::query(COUNT_AGENTS).fetch_one(conn).await?)
+}
+
+pub(crate) async fn open_sessions(conn: &mut AnyConnection) -> Result<u64> {
+    count(&sqlx::query(COUNT_SESSIONS).fetch_one(conn).await?)
+}
+
+/// The public URL of the switch, other than `except`, that holds the agent's newest line.
+pub(crate) async fn node_url(conn: &mut AnyConnection, agent: AgentId, except: NodeId) -> Result<Option<String>> {
+    let row = sqlx::query(NODE_URL).bind(agent.to_string()).bind(except.to_string()).fetch_optional(conn).await?;
+    Ok(row.map(|row| row.try_get::<Option<String>, _>("public_url")).transpose()?.flatten())
+}
+
+pub(crate) async fn intervals(
+    conn: &mut AnyConnection,
+    agent: AgentId,
+    since: i64,
+) -> Result<Vec<(i64, Option<i64>)>> {
+    let rows = sqlx::query(INTERVALS).bind(agent.to_string()).bind(since).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.try_get("started_at")?, row.try_get("ended_at")?))).collect()
+}
+
+/// Lines that are up, per switch that has any.
+pub(crate) async fn lines_per_node(conn: &mut AnyConnection) -> Result<HashMap<NodeId, u64>> {
+    let rows = sqlx::query(COUNT_PER_NODE).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((id(row, "node")?, count(row)?))).collect()
+}
+
+/// An open session, for the operator.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) session: SessionId,
+    pub(crate) agent: AgentId,
+    pub(crate) node: NodeId,
+    pub(crate) started_at: i64,
+    pub(crate) by_token: bool,
+}
+
+pub(crate) async fn list(conn: &mut AnyConnection, limit: u32, offset: u32) -> Result<Vec<Line>> {
+    let rows = sqlx::query(LIST).bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Line {
+                session: id(row, "id")?,
+                agent: id(row, "agent")?,
+                node: id(row, "node")?,
+                started_at: row.try_get("started_at")?,
+                by_token: row.try_get::<Option<String>, _>("jti")?.is_some(),
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn forget(conn: &mut AnyConnection, before: i64) -> Result<u64> {
+    Ok(sqlx::query(FORGET).bind(before).execute(conn).await?.rows_affected())
+}

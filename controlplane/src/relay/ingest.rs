@@ -1,0 +1,92 @@
+//! Reports of a switch: each batch once, in one transaction.
+
+use landline_link::{CallRecord, MAX_BATCH, Report, ReportBatch};
+use sqlx::AnyConnection;
+use uuid::Uuid;
+
+use landline_wire::ids::NodeId;
+
+use super::store;
+use crate::db::Result;
+use crate::events;
+use crate::presence::ops::{self as presence, Outcome};
+use crate::presence::store::Reporter;
+use crate::state::{Exchange, Kick};
+
+/// Places within one sequence number.
+const PLACES: i64 = 1_024;
+const _: () = assert!(MAX_BATCH as i64 <= PLACES, "each report of a batch has a place of its own");
+
+/// Applies a batch unless it was applied before. When this returns, the batch is durable and may be acknowledged. Gives
+/// the sessions that have to end; some may be on other switches than the one that reported.
+pub async fn ingest(exchange: &Exchange, node: NodeId, boot: Uuid, batch: &ReportBatch) -> Result<Vec<Kick>> {
+    let now = exchange.clock.now_ms();
+    let reporter = Reporter { node, boot };
+    let mut outcome = Outcome::default();
+    let mut tx = exchange.db.begin().await?;
+    let before = store::cursor(&mut tx, reporter).await?;
+    if !store::take(&mut tx, reporter, batch.seq, now).await? {
+        exchange.metrics.batches_repeated.inc();
+        return Ok(Vec::new());
+    }
+    let current = if before.is_none() {
+        store::set_boot(&mut tx, reporter, now).await?;
+        presence::new_boot(&mut tx, reporter, now, &mut outcome).await?;
+        true
+    } else {
+        store::touch_node(&mut tx, reporter, now).await?;
+        // Reports of a boot that a newer one has replaced say nothing about lines any more; its calls still count.
+        store::node_boot(&mut tx, reporter).await?.is_none_or(|newest| newest == boot.to_string())
+    };
+    let listing = before.and_then(|cursor| cursor.listing);
+    if current {
+        sessions(&mut tx, reporter, batch, listing, now, &mut outcome).await?;
+    }
+    let calls: Vec<&CallRecord> = batch.reports.iter().filter_map(call).collect();
+    store::insert(&mut tx, &calls).await?;
+    tx.commit().await?;
+
+    exchange.metrics.ingested(&calls);
+    events::publish_calls(exchange, &calls);
+    events::publish_presence(exchange, &outcome.changes);
+    Ok(outcome.kicks)
+}
+
+fn call(report: &Report) -> Option<&CallRecord> {
+    match report {
+        Report::Call(record) => Some(record),
+        _ => None,
+    }
+}
+
+/// Applies what a batch says of sessions, in order. `listing`: where a listing began that has not ended yet.
+async fn sessions(
+    tx: &mut AnyConnection,
+    reporter: Reporter,
+    batch: &ReportBatch,
+    mut listing: Option<i64>,
+    now_ms: i64,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let stored = listing;
+    for (index, report) in (0..).zip(&batch.reports) {
+        let place = batch.seq.cast_signed().saturating_mul(PLACES).saturating_add(index);
+        match report {
+            Report::SessionsBegin => listing = Some(place),
+            Report::SessionUp(up) => presence::up(tx, reporter, up, place, outcome).await?,
+            Report::SessionsEnd => {
+                if let Some(began) = listing.take() {
+                    presence::listed(tx, reporter, began, now_ms, outcome).await?;
+                }
+            }
+            Report::SessionDown { agent, session, at } => {
+                presence::down(tx, *agent, *session, *at, outcome).await?;
+            }
+            Report::Call(_) => {}
+        }
+    }
+    if listing != stored {
+        store::set_listing(tx, reporter, listing).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! The record of calls: what the switches report of each, once each, and what is published of it.
+//!
+//! Owns `calls`, `agent_hours` and `report_cursors`. Invariants: a batch of reports is applied once, in one transaction
+//! with its sequence; a record has nothing but the eight published fields.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /v1/relay/recent` | the last calls |
+//! | `GET /v1/relay/stats` | latency, rate, attached agents |
+//! | `GET /v1/relay/log` | an agent's own calls |
+
+pub(crate) mod http;
+mod ingest;
+mod model;
+pub mod ops;
+pub(crate) mod store;
+pub(crate) mod sweep;
+
+pub(crate) use model::event;
+pub use model::{Figures, percentile};

@@ -1,0 +1,52 @@
+//! Use cases of the record of calls.
+
+use landline_api::relay::{RelayEvent, RelayLog, RelayStats};
+use landline_wire::ids::AgentId;
+use sqlx::AnyConnection;
+
+pub use super::ingest::ingest;
+pub use super::sweep::forget_old;
+use super::model::{Figures, cursor_text, latencies};
+use super::store::{self, LogQuery};
+use crate::db::Result;
+use crate::presence;
+use crate::state::Exchange;
+
+/// Calls behind the published latencies.
+const SAMPLE: u32 = 1_000;
+/// Milliseconds over which the rate of calls is taken.
+const RATE_SPAN_MS: i64 = 10_000;
+
+/// The last calls, newest first.
+pub async fn recent(exchange: &Exchange, limit: u32) -> Result<Vec<RelayEvent>> {
+    store::recent(&mut *exchange.db.read().acquire().await?, limit).await
+}
+
+/// Latency over the last calls, their rate, and how many agents hold a line.
+pub async fn stats(exchange: &Exchange) -> Result<RelayStats> {
+    let since = exchange.clock.now_ms() - RATE_SPAN_MS;
+    let (sample, calls) = {
+        let mut conn = exchange.db.read().acquire().await?;
+        (store::last_latencies(&mut conn, SAMPLE).await?, store::count_since(&mut conn, since).await?)
+    };
+    let (p50_ms, p99_ms, sample) = latencies(sample);
+    let calls_per_second = calls as f64 / (RATE_SPAN_MS as f64 / 1_000.0);
+    Ok(RelayStats { p50_ms, p99_ms, sample, calls_per_second, attached: presence::ops::attached(exchange).await? })
+}
+
+/// Figures of the calls to an agent.
+pub(crate) async fn figures(conn: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<Figures> {
+    let (p50_ms, p99_ms, sample) = latencies(store::last_latencies_of(conn, agent, SAMPLE).await?);
+    let a_day_ago = now_ms.div_euclid(store::HOUR_MS) - 24;
+    let (calls_24h, good_24h) = store::hours(conn, agent, a_day_ago).await?;
+    Ok(Figures { p50_ms, p99_ms, sample, calls_24h, good_24h })
+}
+
+/// An agent's own calls, newest first, with where to read on.
+pub(crate) async fn log(exchange: &Exchange, query: LogQuery) -> Result<RelayLog> {
+    let mut conn = exchange.db.read().acquire().await?;
+    let rows = store::log(&mut conn, query).await?;
+    let full = rows.len() == query.limit as usize;
+    let next_cursor = rows.last().filter(|_| full).map(|(id, _)| cursor_text(*id));
+    Ok(RelayLog { events: rows.into_iter().map(|(_, event)| event).collect(), next_cursor })
+}

@@ -1,0 +1,62 @@
+//! Every route of the exchange, on one page. `/connect/ws/agent` and `/connect/relay/*` are the switch's: here they are
+//! not found.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
+
+use crate::agents::http as agents;
+use crate::auth::http as auth;
+use crate::moderation::http as moderation;
+use crate::relay::http as relay;
+use crate::state::Exchange;
+use crate::{conventions, events, pages};
+
+/// The router of an exchange.
+pub(crate) fn build(exchange: Exchange) -> Router {
+    let api = api();
+    let routed = match exchange.config.prefix.trim_end_matches('/') {
+        "" => api,
+        prefix => Router::new().nest(prefix, api).route("/.well-known/jwks.json", get(auth::jwks)),
+    };
+    routed
+        .merge(pages::routes())
+        .layer(from_fn_with_state(exchange.clone(), conventions::apply))
+        .with_state(exchange)
+}
+
+/// What stands under the prefix.
+fn api() -> Router<Exchange> {
+    Router::new()
+        // The directory.
+        .route("/v1/agents", get(agents::list).post(agents::register))
+        .route("/v1/agents/online", get(agents::online))
+        .route("/v1/agents/featured", get(agents::featured))
+        .route("/v1/agents/facets", get(agents::facets))
+        .route("/v1/agents/{agent_id}", get(agents::get).patch(agents::update).delete(agents::remove))
+        .route("/v1/agents/{agent_id}/card", get(agents::card).put(agents::replace_card))
+        .route("/v1/agents/{agent_id}/heartbeat", put(agents::heartbeat))
+        .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
+        .route("/v1/search", get(agents::search))
+        // Credentials.
+        .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
+        .route("/v1/auth/verify", post(auth::verify))
+        .route("/v1/auth/token", post(auth::token))
+        .route("/v1/auth/revoke", post(auth::revoke))
+        .route("/.well-known/jwks.json", get(auth::jwks))
+        // Calls.
+        .route("/v1/relay/recent", get(relay::recent))
+        .route("/v1/relay/stats", get(relay::stats))
+        .route("/v1/relay/log", get(relay::log))
+        // Events.
+        .route("/v1/events", get(events::events))
+        // The operator.
+        .route("/v1/admin/agents/{agent_id}/block", post(moderation::block))
+        .route("/v1/admin/agents/{agent_id}/unblock", post(moderation::unblock))
+        .route("/v1/admin/agents/{agent_id}/feature", post(moderation::feature))
+        .route("/v1/admin/agents/{agent_id}/unfeature", post(moderation::unfeature))
+        .route("/v1/admin/sessions", get(moderation::sessions))
+        .route("/v1/admin/nodes", get(moderation::nodes))
+        .route("/v1/admin/nodes/{node_id}/drain", post(moderation::drain))
+        .route("/v1/admin/nodes/{node_id}/revoke", post(moderation::revoke_node))
+}

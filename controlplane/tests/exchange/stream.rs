@@ -1,0 +1,118 @@
+//! The event stream, as a listener reads it.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use futures_util::StreamExt;
+use http::{Method, Request, StatusCode};
+use landline_controlplane::extract::Peer;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::world::{PEER, World, call, down, on_both, up};
+
+struct Stream {
+    body: BodyDataStream,
+    text: String,
+}
+
+async fn listen(world: &World, query: &str, last_event_id: Option<&str>) -> Stream {
+    let mut request = Request::get(format!("/connect/v1/events{query}")).extension(Peer(PEER));
+    if let Some(id) = last_event_id {
+        request = request.header("last-event-id", id);
+    }
+    let response = world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!((response.status(), &response.headers()["content-type"]), (StatusCode::OK, &"text/event-stream".parse().unwrap()));
+    Stream { body: response.into_body().into_data_stream(), text: String::new() }
+}
+
+impl Stream {
+    /// The next event: its kind, id and data.
+    async fn next(&mut self) -> (String, String, Value) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let event = (field("event: "), field("id: "), field("data: "));
+                self.text = rest.to_owned();
+                if let (Some(kind), Some(id), Some(data)) = event {
+                    return (kind, id, serde_json::from_str(&data).unwrap());
+                }
+                continue;
+            }
+            let piece = tokio::time::timeout(Duration::from_secs(5), self.body.next()).await.expect("an event in time");
+            self.text.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
+        }
+    }
+}
+
+fn keys(data: &Value) -> Vec<&str> {
+    data.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+on_both! {
+    async fn what_happens_is_told_with_the_keys_of_its_kind(world) {
+        let mut stream = listen(&world, "?topic=relay,agents", None).await;
+        let bot = world.register("Echo").await;
+        let mut switch = world.switch(1).await;
+        world.report(&mut switch, vec![up(&bot, 1), call(None, &bot, "r-1", 200, 1_500), down(&bot, 1, crate::world::START_MS)]).await;
+        let path = format!("/connect/v1/agents/{}", bot.id);
+        world.send(Method::PATCH, &path, Some(&bot.key), Some(json!({"tagline": "x"}))).await.ok(200);
+        world.send(Method::DELETE, &path, Some(&bot.key), None).await.ok(204);
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(stream.next().await);
+        }
+        let kinds: Vec<&str> = seen.iter().map(|(kind, ..)| kind.as_str()).collect();
+        assert_eq!(kinds, ["agent.registered", "relay.request", "agent.connect", "agent.disconnect", "agent.updated", "agent.removed"]);
+        let mut ids: Vec<u64> = seen.iter().map(|(_, id, _)| id.parse().unwrap()).collect();
+        assert!(ids.is_sorted());
+        ids.dedup();
+        assert_eq!(ids.len(), 6);
+        let mut relay = keys(&seen[1].2);
+        relay.sort_unstable();
+        assert_eq!(relay, ["a2a_method", "from_agent_id", "latency_ms", "request_id", "route", "status_code", "to_agent_id", "ts"]);
+        for (index, (_, _, data)) in seen.iter().enumerate().filter(|(index, _)| *index != 1) {
+            let mut keys = keys(data);
+            keys.sort_unstable();
+            assert_eq!(keys, ["agent_id", "name", "ts"], "{index}");
+            assert_eq!((&data["agent_id"], &data["name"]), (&json!(bot.id), &json!("Echo")));
+        }
+    }
+
+    async fn a_cut_stream_resumes_where_it_was(world) {
+        let bot = world.register("Echo").await;
+        let mut switch = world.switch(1).await;
+        let mut stream = listen(&world, "?topic=relay", None).await;
+        world.report(&mut switch, (0..5).map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect()).await;
+        let (_, first, _) = stream.next().await;
+        drop(stream);
+        world.report(&mut switch, vec![call(None, &bot, "r5", 200, 1)]).await;
+        let mut resumed = listen(&world, "?topic=relay", Some(&first)).await;
+        for n in 1..=5 {
+            assert_eq!(resumed.next().await.2["request_id"], format!("r{n}"));
+        }
+    }
+
+    async fn listeners_are_capped_per_address_and_a_leaver_makes_room(world, |config| config.events_per_ip = 2) {
+        let one = listen(&world, "", None).await;
+        let _two = listen(&world, "?topic=agents", None).await;
+        let answer = world.send(Method::GET, "/connect/v1/events", None, None).await;
+        answer.problem("rate_limited");
+        assert_eq!(answer.headers["retry-after"], "10");
+        drop(one);
+        listen(&world, "", None).await;
+        world.get("/v1/events?topic=weather").await.problem("invalid_query");
+    }
+
+    async fn a_repeated_batch_is_not_told_again(world) {
+        let bot = world.register("Echo").await;
+        let switch = world.switch(1).await;
+        let mut stream = listen(&world, "?topic=relay", None).await;
+        let batch = |seq, id: &str| landline_link::ReportBatch { seq, reports: vec![call(None, &bot, id, 200, 1)] };
+        for batch in [batch(1, "a"), batch(1, "a"), batch(2, "b")] {
+            world.report_batch(&switch, &batch).await;
+        }
+        assert_eq!(stream.next().await.2["request_id"], "a");
+        assert_eq!(stream.next().await.2["request_id"], "b");
+    }
+}

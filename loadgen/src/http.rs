@@ -1,0 +1,144 @@
+//! As much of an HTTP/1.1 client as registration and callers need.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+
+use anyhow::{Context, bail};
+use bytes::BytesMut;
+use landline_wire::http1::{BodyDecoder, BodyPiece, ResponseHead, parse_response_head};
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// The authority for `Host`.
+    pub host: String,
+}
+
+impl Origin {
+    /// Reads `http://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// Another scheme, a path, or a name that does not resolve.
+    pub fn parse(url: &str) -> anyhow::Result<Self> {
+        let host = url.strip_prefix("http://").context("the URL must begin with http://")?.trim_end_matches('/');
+        if host.contains('/') {
+            bail!("the URL must have no path: give the API's prefix with --prefix");
+        }
+        let has_port = host.rsplit(':').next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+        let full = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let addr = full.to_socket_addrs().with_context(|| format!("cannot resolve {full}"))?.next();
+        Ok(Self { addr: addr.with_context(|| format!("{full} has no address"))?, host: host.to_owned() })
+    }
+}
+
+/// An answer on its way in.
+#[derive(Debug, Default)]
+pub struct Answer {
+    head: Option<(ResponseHead, BodyDecoder)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Takes what is there from `buf`; the status and the body once the answer is complete.
+    ///
+    /// # Errors
+    /// It is no HTTP.
+    pub fn take(&mut self, buf: &mut BytesMut) -> anyhow::Result<Option<(u16, Vec<u8>)>> {
+        if self.head.is_none() {
+            let Some(head) = parse_response_head(buf)? else { return Ok(None) };
+            let decoder = BodyDecoder::new(head.framing);
+            self.head = Some((head, decoder));
+        }
+        let Some((head, decoder)) = &mut self.head else { return Ok(None) };
+        loop {
+            match decoder.next(buf)? {
+                BodyPiece::Data(data) => self.body.extend_from_slice(&data),
+                BodyPiece::Need => return Ok(None),
+                BodyPiece::End => {
+                    let status = head.status;
+                    self.head = None;
+                    return Ok(Some((status, std::mem::take(&mut self.body))));
+                }
+            }
+        }
+    }
+}
+
+/// A request with a body, ready to send.
+pub fn post(host: &str, path: &str, bearer: Option<&str>, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let authorization = bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+/// A connection that blocks its thread: for registration.
+#[derive(Debug)]
+pub struct Blocking {
+    stream: TcpStream,
+    buf: BytesMut,
+}
+
+impl Blocking {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn connect(origin: &Origin) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(origin.addr).with_context(|| format!("no server at {}", origin.addr))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buf: BytesMut::new() })
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// The connection broke, or the answer is no HTTP.
+    pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+        self.stream.write_all(request)?;
+        let mut answer = Answer::default();
+        let mut chunk = [0; 16 << 10];
+        loop {
+            if let Some(done) = answer.take(&mut self.buf)? {
+                return Ok(done);
+            }
+            let read = self.stream.read(&mut chunk)?;
+            if read == 0 {
+                bail!("the server closed the connection before its answer was complete");
+            }
+            self.buf.extend_from_slice(&chunk[..read]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_an_authority() {
+        let origin = Origin::parse("http://127.0.0.1:7300/").unwrap();
+        assert_eq!((origin.addr, origin.host.as_str()), ("127.0.0.1:7300".parse().unwrap(), "127.0.0.1:7300"));
+        assert_eq!(Origin::parse("http://127.0.0.1").unwrap().addr.port(), 80);
+        for bad in ["https://127.0.0.1", "127.0.0.1:1", "http://127.0.0.1:1/connect"] {
+            assert!(Origin::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_put_together_and_the_next_one_too() {
+        let stream = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nHTTP/1.1 404 Not Found\r\ncontent-length: 1\r\n\r\nx";
+        let (mut answer, mut buf, mut seen) = (Answer::default(), BytesMut::new(), Vec::new());
+        for byte in stream {
+            buf.extend_from_slice(&[*byte]);
+            seen.extend(answer.take(&mut buf).unwrap());
+        }
+        assert_eq!(seen, [(200, b"hi".to_vec()), (404, b"x".to_vec())]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Agents: registration, the row of the directory, lists, reliability.
+
+use landline_wire::ids::AgentId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who may call an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Any registered caller.
+    #[default]
+    Agents,
+    /// The agent ids in `allow`.
+    Listed,
+    /// Anonymous callers too.
+    Public,
+}
+
+/// Body of `POST /v1/agents`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Register {
+    /// The Agent Card, in either spelling (`supported_interfaces` or `supportedInterfaces`).
+    pub card: Value,
+    /// A line for lists, at most 120 characters.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tagline: Option<String>,
+    /// One of [`CATEGORIES`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub category: Option<String>,
+    /// `#RRGGBB`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accent_color: Option<String>,
+    /// An http(s) URL.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub banner_url: Option<String>,
+    /// Who may call.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub access: Option<Access>,
+    /// The callers that `listed` admits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allow: Option<Vec<AgentId>>,
+}
+
+/// What an agent may be filed under.
+pub const CATEGORIES: [&str; 8] =
+    ["coding", "analysis", "retrieval", "chat", "vision", "translation", "writing", "general"];
+
+/// Answer to a registration.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The new agent's id.
+    pub id: AgentId,
+    /// Its API key: shown once, kept by nobody but the agent.
+    pub api_key: String,
+    /// Its row.
+    pub agent: Agent,
+    /// What was accepted but costs rank, as sentences.
+    pub warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered").field("id", &self.id).field("warnings", &self.warnings).finish_non_exhaustive()
+    }
+}
+
+/// Answer to a card's replacement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardReplaced {
+    /// The row as it is now.
+    pub agent: Agent,
+    /// What was accepted but costs rank, as sentences.
+    pub warnings: Vec<String>,
+}
+
+/// A row of the directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name, unique without regard to case.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// A line for lists.
+    pub tagline: Option<String>,
+    /// What it is filed under.
+    pub category: Option<String>,
+    /// `#RRGGBB`.
+    pub accent_color: Option<String>,
+    /// A picture.
+    pub banner_url: Option<String>,
+    /// Its own endpoint, if it has one.
+    pub url: Option<String>,
+    /// Its version, as the card says.
+    pub version: Option<String>,
+    /// Who runs it, as the card says.
+    pub provider: Option<Provider>,
+    /// What it can, as the card says.
+    pub skills: Vec<Skill>,
+    /// The card's `capabilities`.
+    pub capabilities: Value,
+    /// The service class that its card declares.
+    pub service_class: Option<String>,
+    /// Who may call it.
+    pub access: Access,
+    /// `self_registered` or `federated`.
+    pub source: String,
+    /// Can it be called now?
+    pub online: bool,
+    /// Does it hold a line now?
+    pub attached: bool,
+    /// What probing said last.
+    pub pulse: Pulse,
+    /// Was it claimed by its owner?
+    pub claimed: bool,
+    /// Does its card carry a signature that verified?
+    pub verified: bool,
+    /// Did its provider prove its domain?
+    pub provider_verified: bool,
+    /// Where its card's signature was anchored.
+    pub rekor: Option<Rekor>,
+    /// How it did of late.
+    pub reliability: Reliability,
+    /// When it registered.
+    pub created_at: String,
+    /// When its row last changed.
+    pub updated_at: String,
+    /// When it was last attached or sent a heartbeat.
+    pub last_seen: String,
+}
+
+/// A card's provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    /// Its name.
+    pub organization: Option<String>,
+    /// Its site.
+    pub url: Option<String>,
+}
+
+/// A card's skill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skill {
+    /// Its id within the card.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+/// What probing an agent's endpoint said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// `callable`, `auth_required`, `protocol_error`, `timeout`, `unreachable` or `unknown`.
+    pub verdict: String,
+    /// 0 to 1.
+    pub score: Option<f64>,
+    /// When.
+    pub checked_at: Option<String>,
+}
+
+/// An anchor in a transparency log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rekor {
+    /// The entry's id.
+    pub uuid: String,
+    /// Its place in the log.
+    pub log_index: u64,
+    /// When it was integrated.
+    pub integrated_time: String,
+}
+
+/// How an agent did of late. Shares are 0 to 1; null where nothing is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// Share of the last 24 hours (or of its life, if shorter) with a line.
+    pub uptime_24h: Option<f64>,
+    /// The same for 7 days.
+    pub uptime_7d: Option<f64>,
+    /// Median of the last answered calls, milliseconds.
+    pub latency_p50_ms: Option<f64>,
+    /// 99th percentile of the same.
+    pub latency_p99_ms: Option<f64>,
+    /// Calls to it in the last 24 hours.
+    pub calls_24h: u64,
+    /// Share of them that ended below status 500.
+    pub success_rate_24h: Option<f64>,
+    /// When it was last attached or sent a heartbeat.
+    pub last_seen: String,
+    /// Calls behind the latencies.
+    pub sample_count: u64,
+}
+
+/// A value and how many agents have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facet {
+    /// The value.
+    pub value: String,
+    /// Agents.
+    pub count: u64,
+}
+
+/// What the directory can be narrowed by, most frequent first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facets {
+    /// Categories.
+    pub categories: Vec<Facet>,
+    /// Tags of skills.
+    pub tags: Vec<Facet>,
+    /// Providers' organizations.
+    pub providers: Vec<Facet>,
+    /// Service classes.
+    pub service_classes: Vec<Facet>,
+}
+
+/// An agent that a search found: its row, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The row.
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// 0 to 1, higher is better.
+    pub score: f64,
+    /// Pieces of text in which the words were found.
+    pub highlights: Vec<String>,
+}

@@ -1,0 +1,41 @@
+//! One file per command.
+
+mod admin;
+mod ask;
+mod backup;
+mod call;
+mod echo;
+mod exchange;
+mod node;
+mod restore;
+mod status;
+mod switch;
+mod up;
+
+use std::future::Future;
+
+use anyhow::{Context, Result};
+
+use crate::args::{AgentCommand, Command};
+use crate::outcome::Outcome;
+
+/// Runs a command to its end.
+pub fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Up(args) => up::run(&args.flags).into(),
+        Command::Exchange(args) => exchange::run(&args.flags).into(),
+        Command::Switch(args) => switch::run(&args.flags).into(),
+        Command::Node { command } => node::run(command).into(),
+        Command::Agent { command: AgentCommand::Echo(args) } => echo::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Status(args) => status::run(&args),
+        Command::Backup(args) => backup::run(&args).into(),
+        Command::Restore(args) => restore::run(&args).into(),
+        Command::Admin { ask, command } => admin::run(&ask, command).into(),
+    }
+}
+
+/// Runs a client's work on this thread.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?.block_on(work)
+}

@@ -1,0 +1,353 @@
+//! Every setting of the servers, once: its name, who takes it, its default, its form and what it does. The flags, the
+//! environment variables, the keys of the file, `--help` and the reference in the operator's guide come from here.
+
+use super::values;
+
+/// Every environment variable of ours begins so.
+pub const ENV_PREFIX: &str = "LANDLINE_";
+
+/// Variables of ours that are no settings of a server: read by the clients, by the reference agents and by tests.
+pub const OTHER_VARIABLES: [&str; 6] = [
+    "LANDLINE_CONFIG",
+    "LANDLINE_URL",
+    "LANDLINE_API_KEY",
+    "LANDLINE_ADMIN_TOKEN",
+    "LANDLINE_REGISTRATION_TOKEN",
+    "LANDLINE_TEST_POSTGRES",
+];
+
+/// `landline up`.
+pub const UP: u8 = 1;
+/// `landline exchange`.
+pub const EXCHANGE: u8 = 2;
+/// `landline switch`.
+pub const SWITCH: u8 = 4;
+/// Commands that work on a data directory: `node`, `backup`, `restore`.
+pub const TOOL: u8 = 8;
+
+const SERVERS: u8 = UP | EXCHANGE | SWITCH;
+
+/// A setting's place in [`SETTINGS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the table's help column documents each")]
+pub enum Key {
+    Listen,
+    Data,
+    Admin,
+    Link,
+    PublicUrl,
+    Prefix,
+    Database,
+    Registration,
+    RateLimits,
+    AllowedOrigins,
+    AuditDays,
+    Join,
+    Exchange,
+    Cores,
+    Driver,
+    MaxBody,
+    MaxInFlight,
+    Heartbeat,
+    DrainDeadline,
+    LogFormat,
+    LogLevel,
+}
+
+/// One setting.
+pub struct Setting {
+    /// Which one.
+    pub key: Key,
+    /// Its key in the file; the flag and the variable are spelled after it.
+    pub name: &'static str,
+    /// The commands that take it as a flag.
+    pub scope: u8,
+    /// What stands for the value in `--help`.
+    pub value: &'static str,
+    /// The value when it is set nowhere; empty if there is none.
+    pub default: &'static str,
+    /// Must its value stay out of messages?
+    pub secret: bool,
+    /// Heading in `--help`.
+    pub heading: &'static str,
+    /// What it does, for `--help` and the reference.
+    pub help: &'static str,
+    /// Checks one text; the error is the accepted form.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The flag without its dashes: `drain-deadline`.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable: `LANDLINE_DRAIN_DEADLINE`.
+    pub fn variable(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
+
+const PLACE: &str = "Where";
+const POLICY: &str = "Who may do what";
+const CLUSTER: &str = "Separate planes";
+const SIZE: &str = "Size and time";
+const LOGS: &str = "Logs";
+
+/// A row of the table: everything but whether it is secret, which one row is not like the others in.
+macro_rules! setting {
+    ($key:ident, $name:literal, $scope:expr, $value:literal, $default:literal, $heading:expr, $check:expr, $help:literal) => {
+        Setting {
+            key: Key::$key,
+            name: $name,
+            scope: $scope,
+            value: $value,
+            default: $default,
+            secret: matches!(Key::$key, Key::Database | Key::Join),
+            heading: $heading,
+            help: $help,
+            check: |text| $check(text).map(drop),
+        }
+    };
+}
+
+/// The settings, in the order of `--help`. A key's number is its place here.
+pub static SETTINGS: &[Setting] = &[
+    setting!(
+        Listen,
+        "listen",
+        SERVERS,
+        "ADDR",
+        "127.0.0.1:7300",
+        PLACE,
+        values::address,
+        "Where agents and callers arrive; port 0 takes a free one. On `exchange`: an HTTP listener of its own, none unless set"
+    ),
+    setting!(
+        Data,
+        "data",
+        SERVERS | TOOL,
+        "DIR",
+        "./landline-data",
+        PLACE,
+        values::path,
+        "Directory of the database, secrets, certificates and run.json; made if missing, used by one process at a time"
+    ),
+    setting!(
+        Admin,
+        "admin",
+        SERVERS,
+        "ADDR",
+        "127.0.0.1:0",
+        PLACE,
+        values::address,
+        "Where /healthz, /readyz and /metrics are served; keep it private. Port 0 takes a free one, written to run.json"
+    ),
+    setting!(
+        Link,
+        "link",
+        UP | EXCHANGE,
+        "ADDR",
+        "127.0.0.1:0",
+        PLACE,
+        values::address,
+        "Where switches reach the exchange (QUIC over UDP, mutual TLS). Give a fixed port when switches run elsewhere"
+    ),
+    setting!(
+        PublicUrl,
+        "public_url",
+        SERVERS,
+        "URL",
+        "",
+        PLACE,
+        values::public_url,
+        "Base of every URL that is given out, such as https://relay.example; by default http:// and the listen address"
+    ),
+    setting!(
+        Prefix,
+        "prefix",
+        UP | EXCHANGE | TOOL,
+        "PATH",
+        "/connect",
+        PLACE,
+        values::prefix,
+        "Where the API begins below the public URL"
+    ),
+    setting!(
+        Database,
+        "database",
+        UP | EXCHANGE | TOOL,
+        "URL",
+        "",
+        PLACE,
+        values::database,
+        "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; by default SQLite in the data directory"
+    ),
+    setting!(
+        Registration,
+        "registration",
+        UP | EXCHANGE,
+        "MODE",
+        "open",
+        POLICY,
+        values::registration,
+        "Who may register agents: open (anyone), token (who has DATA/registration-token), closed (the operator only)"
+    ),
+    setting!(
+        RateLimits,
+        "rate_limits",
+        UP | EXCHANGE,
+        "LIMITS",
+        "",
+        POLICY,
+        values::rate_limits,
+        "`off`, or class=n/unit by comma, such as registration=10/min,discovery=off; what is not named keeps its default"
+    ),
+    setting!(
+        AllowedOrigins,
+        "allowed_origins",
+        SERVERS,
+        "ORIGINS",
+        "",
+        POLICY,
+        values::origins,
+        "Origins by comma whose pages may use the API and open lines (CORS and WebSocket); none by default"
+    ),
+    setting!(
+        AuditDays,
+        "audit_days",
+        UP | EXCHANGE,
+        "DAYS",
+        "30",
+        POLICY,
+        values::days,
+        "Days that call records are kept"
+    ),
+    setting!(
+        Join,
+        "join",
+        SWITCH,
+        "TOKEN@HOST:PORT",
+        "",
+        CLUSTER,
+        values::join,
+        "Join token from `landline node token` and the exchange's link address. The token counts once; later starts use the certificate it gave"
+    ),
+    setting!(
+        Exchange,
+        "exchange",
+        SWITCH,
+        "HOST:PORT",
+        "",
+        CLUSTER,
+        values::host_port,
+        "The exchange's link address, for a switch that has joined already"
+    ),
+    setting!(
+        Cores,
+        "cores",
+        UP | SWITCH,
+        "N",
+        "0",
+        SIZE,
+        values::cores,
+        "Switch threads, one pinned to each core; 0 takes every core"
+    ),
+    setting!(
+        Driver,
+        "driver",
+        UP | SWITCH,
+        "NAME",
+        "auto",
+        SIZE,
+        values::driver,
+        "How the switch talks to the kernel: io_uring, epoll, or auto (io_uring where it is allowed)"
+    ),
+    setting!(
+        MaxBody,
+        "max_body",
+        UP | SWITCH,
+        "BYTES",
+        "1MiB",
+        SIZE,
+        values::body_bytes,
+        "The largest body of one call"
+    ),
+    setting!(
+        MaxInFlight,
+        "max_in_flight",
+        UP | SWITCH,
+        "N",
+        "256",
+        SIZE,
+        values::in_flight,
+        "Calls in flight towards one line; one more is answered with 429"
+    ),
+    setting!(
+        Heartbeat,
+        "heartbeat",
+        UP | SWITCH,
+        "TIME",
+        "30s",
+        SIZE,
+        values::heartbeat,
+        "A line that was silent for so long is pinged; two missed answers end it"
+    ),
+    setting!(
+        DrainDeadline,
+        "drain_deadline",
+        SERVERS,
+        "TIME",
+        "25s",
+        SIZE,
+        values::deadline,
+        "After SIGTERM: how long calls in flight may take to finish"
+    ),
+    setting!(
+        LogFormat,
+        "log_format",
+        SERVERS,
+        "FORMAT",
+        "text",
+        LOGS,
+        values::log_format,
+        "text for people, json for machines; on stderr"
+    ),
+    setting!(
+        LogLevel,
+        "log_level",
+        SERVERS | TOOL,
+        "LEVEL",
+        "info",
+        LOGS,
+        values::log_level,
+        "error, warn, info, debug or trace; or directives such as info,landline_controlplane=debug"
+    ),
+];
+
+/// The row of a key.
+pub fn setting(key: Key) -> &'static Setting {
+    &SETTINGS[key as usize]
+}
+
+/// The row of a name in the file.
+pub fn by_name(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The settings as a Markdown table, for the operator's guide.
+pub fn markdown() -> String {
+    let mut text = String::from("| flag | variable | key | default | meaning |\n|---|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let default = if setting.default.is_empty() { "–".into() } else { format!("`{}`", setting.default) };
+        text.push_str(&format!(
+            "| `--{} {}` | `{}` | `{}` | {default} | {} |\n",
+            setting.flag(),
+            setting.value,
+            setting.variable(),
+            setting.name,
+            setting.help
+        ));
+    }
+    text
+}

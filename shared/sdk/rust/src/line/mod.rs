@@ -1,0 +1,202 @@
+//! An agent's line: dialled, held, dialled again. A tokio shell around the protocol machine of `landline_wire`.
+
+mod calls;
+mod connection;
+mod dial;
+mod supervisor;
+mod types;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landline_wire::ids::AgentId;
+use landline_wire::limits;
+use landline_wire::session::client::Ready;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::error::Error;
+use dial::Target;
+pub(crate) use dial::install_crypto;
+use supervisor::Supervisor;
+pub use types::{CallError, Ending, LineState, Request, Response};
+use types::{Command, Commands};
+
+/// How to hold a line.
+#[derive(Clone)]
+pub struct LineSettings {
+    /// Base URL of the server, such as `https://relay.example`.
+    pub url: String,
+    /// API prefix.
+    pub prefix: String,
+    /// API key or token.
+    pub token: String,
+    /// Name and version of the program, as the relay sees it.
+    pub client: String,
+    /// Calls that are answered at the same time; one more is refused with the code `overloaded`.
+    pub max_in_flight: usize,
+    /// Calls of our own that may be open at the same time; one more waits.
+    pub max_calls: usize,
+}
+
+impl LineSettings {
+    /// The defaults for a server and a credential.
+    pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "/connect".into(),
+            token: token.into(),
+            client: crate::CLIENT_NAME.into(),
+            max_in_flight: limits::MAX_IN_FLIGHT,
+            max_calls: limits::MAX_IN_FLIGHT_PER_CALLER,
+        }
+    }
+}
+
+impl std::fmt::Debug for LineSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LineSettings").field("url", &self.url).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// A line that is being held by a task of its own. Dropped, it is cut; see [`Line::leave`] for the polite way.
+#[derive(Debug)]
+pub struct Line {
+    state: watch::Receiver<LineState>,
+    caller: Caller,
+    leave: Option<oneshot::Sender<Duration>>,
+    task: JoinHandle<()>,
+}
+
+impl Line {
+    /// Begins to hold a line: dials, answers calls with `handler`, and dials again with full jitter (0.5–30 s) after a
+    /// loss, but not after a close code that says that a person has to act (4000, 4003, 4010, 4403).
+    ///
+    /// The handler runs once per call, at most `max_in_flight` at a time, and is dropped when its caller leaves. One that
+    /// panics costs its own call only. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`].
+    pub fn dial<H, F>(settings: LineSettings, handler: H) -> Result<Self, Error>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let target = Target::parse(&settings.url)?;
+        let (state_sender, state) = watch::channel(LineState::Dialling);
+        let commands = Arc::new(Commands::new(settings.max_calls));
+        let caller = Caller { commands: commands.clone(), state: state.clone() };
+        let (leave, left) = oneshot::channel();
+        let handler = Arc::new(move |request| -> types::Answering { Box::pin(handler(request)) });
+        let supervisor = Supervisor { settings, target, handler, caller: caller.clone(), state: state_sender };
+        let task = tokio::spawn(supervisor.run(left));
+        Ok(Self { state, caller, leave: Some(leave), task })
+    }
+
+    /// Waits until the line is up.
+    ///
+    /// # Errors
+    /// The line ended for good before it was ever up.
+    pub async fn ready(&mut self) -> Result<Ready, Ending> {
+        loop {
+            match &*self.state.borrow_and_update() {
+                LineState::Up(ready) => return Ok(ready.clone()),
+                LineState::Ended(ending) => return Err(ending.clone()),
+                LineState::Dialling | LineState::Waiting { .. } => {}
+            }
+            if self.state.changed().await.is_err() {
+                return Err(Ending::Left);
+            }
+        }
+    }
+
+    /// Waits for the line's end: it comes when dialling again would be useless.
+    pub async fn ended(&mut self) -> Ending {
+        loop {
+            if let LineState::Ended(ending) = &*self.state.borrow_and_update() {
+                return ending.clone();
+            }
+            if self.state.changed().await.is_err() {
+                return Ending::Left;
+            }
+        }
+    }
+
+    /// What the line is doing, now and from now on.
+    pub fn state(&self) -> watch::Receiver<LineState> {
+        self.state.clone()
+    }
+
+    /// A handle to call others over this line.
+    pub fn caller(&self) -> Caller {
+        self.caller.clone()
+    }
+
+    /// Leaves: no new calls are taken, those in flight may finish within the deadline, then the line closes (1000).
+    pub async fn leave(mut self, deadline: Duration) {
+        if let Some(leave) = self.leave.take() {
+            let _ = leave.send(deadline);
+        }
+        let _ = self.ended().await;
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Calls other agents over a line. Cheap to clone; it follows the line through its redials.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    commands: Arc<Commands>,
+    state: watch::Receiver<LineState>,
+}
+
+impl Caller {
+    /// Calls an agent and waits for its whole answer. Dropping the future cancels the call.
+    ///
+    /// # Errors
+    /// [`CallError`]: the relay's or the agent's refusal, or there is no line now. Nothing is sent twice.
+    pub async fn call(&self, to: AgentId, request: Response) -> Result<Response, CallError> {
+        self.call_with(to, None, request).await
+    }
+
+    /// Like [`Caller::call`], naming the A2A method for the audit record.
+    ///
+    /// # Errors
+    /// As [`Caller::call`].
+    pub async fn call_with(&self, to: AgentId, method: Option<&str>, request: Response) -> Result<Response, CallError> {
+        if !matches!(&*self.state.borrow(), LineState::Up(_)) {
+            return Err(CallError::NoLine);
+        }
+        let _permit = self.commands.permits.acquire().await.map_err(|_| CallError::NoLine)?;
+        let (reply, answer) = oneshot::channel();
+        let number = self.commands.next_number();
+        let command = Command::Call { number, to, method: method.map(str::to_owned), request, reply };
+        self.commands.send(command)?;
+        let mut guard = CancelOnDrop { commands: &self.commands, number: Some(number) };
+        let result = answer.await.unwrap_or(Err(CallError::LineLost));
+        guard.number = None;
+        result
+    }
+}
+
+/// Tells the relay that nobody waits any more.
+struct CancelOnDrop<'a> {
+    commands: &'a Commands,
+    number: Option<u64>,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let _ = self.commands.send(Command::Cancel { number });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

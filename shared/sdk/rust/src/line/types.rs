@@ -1,0 +1,191 @@
+//! What goes in and out of a line.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use landline_wire::ids::AgentId;
+use landline_wire::session::client::Ready;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::Caller;
+
+/// A call that arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The calling agent; `None` if anonymous.
+    pub from: Option<AgentId>,
+    /// The A2A method, if the caller named one.
+    pub method: Option<String>,
+    /// Correlation id, also in the audit record.
+    pub request_id: String,
+    /// HTTP verb.
+    pub verb: String,
+    /// What followed our id in the caller's URL: raw, query included; empty if nothing did.
+    pub path: String,
+    /// The caller's end-to-end headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The caller would like an event stream.
+    pub stream: bool,
+    /// Milliseconds from receipt within which the answer must begin.
+    pub deadline_ms: u64,
+    /// The body.
+    pub body: Bytes,
+    /// To call others from within the handler.
+    pub line: Caller,
+}
+
+/// An answer; also what is sent in a call of our own, where `status` is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status, 200–599.
+    pub status: u16,
+    /// Headers; those on the relay's allow list reach the caller.
+    pub headers: Vec<(String, String)>,
+    /// The body, at most the relay's `max_body_bytes`.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// 200 with a body of JSON.
+    pub fn ok(body: impl Into<Bytes>) -> Self {
+        Self::new(200, "application/json", body)
+    }
+
+    /// A status, a content type and a body.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: vec![("content-type".into(), content_type.into())], body: body.into() }
+    }
+
+    /// The value of a header by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a line is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineState {
+    /// A dial is under way.
+    Dialling,
+    /// Calls arrive.
+    Up(Ready),
+    /// Lost; the next dial comes after a while.
+    Waiting {
+        /// Milliseconds.
+        for_ms: u64,
+        /// Why it was lost.
+        why: String,
+    },
+    /// Ended for good.
+    Ended(Ending),
+}
+
+/// Why a line ended for good.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// The relay closed it with a code after which dialling again is useless.
+    #[error("the relay closed the line with {code} ({reason})")]
+    Closed {
+        /// Close code.
+        code: u16,
+        /// The relay's reason.
+        reason: String,
+    },
+    /// We left.
+    #[error("the line was left")]
+    Left,
+}
+
+/// Why a call of our own failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The line is not up.
+    #[error("there is no line now")]
+    NoLine,
+    /// The line was lost before the answer was complete. The callee may have acted.
+    #[error("the line was lost before the answer came")]
+    LineLost,
+    /// Refused by the relay or the agent.
+    #[error("{code}: {detail}")]
+    Refused {
+        /// Stable code, as in problem documents.
+        code: String,
+        /// What happened.
+        detail: String,
+        /// When to try again, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The body is larger than the relay takes, or the answer larger than is held here.
+    #[error("the body is too large")]
+    TooLarge,
+}
+
+/// The future of an answer.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+/// Makes answers.
+pub(super) type Handler = dyn Fn(Request) -> Answering + Send + Sync;
+
+/// From callers to the connection that is up.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Call an agent.
+    Call {
+        /// The caller's own number for it.
+        number: u64,
+        /// Whom.
+        to: AgentId,
+        /// A2A method.
+        method: Option<String>,
+        /// What to send.
+        request: Response,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Response, CallError>>,
+    },
+    /// Nobody waits for this call any more.
+    Cancel {
+        /// The caller's number.
+        number: u64,
+    },
+}
+
+/// The way from callers to the newest connection. The channel is unbounded, but each call in it holds one of
+/// `max_calls` permits until its end.
+pub(super) struct Commands {
+    pub(super) permits: Semaphore,
+    numbers: AtomicU64,
+    current: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+}
+
+impl Commands {
+    pub(super) fn new(max_calls: usize) -> Self {
+        Self {
+            permits: Semaphore::new(max_calls.clamp(1, Semaphore::MAX_PERMITS)),
+            numbers: AtomicU64::new(0),
+            current: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// New calls go to this connection from now on.
+    pub(super) fn connect(&self, sender: mpsc::UnboundedSender<Command>) {
+        *self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
+    }
+
+    pub(super) fn send(&self, command: Command) -> Result<(), CallError> {
+        let current = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        current.as_ref().ok_or(CallError::NoLine)?.send(command).map_err(|_| CallError::NoLine)
+    }
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Commands")
+    }
+}
