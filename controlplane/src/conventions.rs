@@ -47,7 +47,7 @@ pub async fn apply(State(exchange): State<Exchange>, mut request: Request, next:
         }
     };
 
-    let mut response = render(response, &exchange.config.origin(), instance, &request_id);
+    let mut response = render(response, &method, &exchange.config.origin(), instance, &request_id);
     finish(response.headers_mut(), &request_id, allowed_origin);
     exchange.metrics.request(&method, route.as_deref(), response.status(), began.elapsed());
     response

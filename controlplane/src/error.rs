@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use landline_wire::error::{Code, Origin, Problem};
 
 use crate::db::DbError;
@@ -87,7 +87,8 @@ impl IntoResponse for Error {
 }
 
 /// Writes the problem document of a failed response; others pass unchanged. `instance` is the path without the prefix.
-pub fn render(mut response: Response, origin: &Origin, instance: &str, request_id: &str) -> Response {
+/// An answer to `HEAD` has the headers only.
+pub fn render(mut response: Response, method: &Method, origin: &Origin, instance: &str, request_id: &str) -> Response {
     let problem = match response.extensions_mut().remove::<Fault>() {
         Some(Fault(problem)) => problem,
         None => match unexplained(&response) {
@@ -102,7 +103,7 @@ pub fn render(mut response: Response, origin: &Origin, instance: &str, request_i
     if let Some(seconds) = problem.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    *response.body_mut() = Body::from(document);
+    *response.body_mut() = if method == Method::HEAD { Body::empty() } else { Body::from(document) };
     response
 }
 

@@ -173,6 +173,10 @@ impl FromRequestParts<Exchange> for Params {
         use axum::extract::Query;
         let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Query(pairs) = query.map_err(|_| Error::invalid("query", "The query string cannot be read."))?;
+        if let Some((name, _)) = pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            let name = name.replace('\0', "");
+            return Err(Error::invalid(name, "The query must not contain the character U+0000."));
+        }
         Ok(Self(pairs))
     }
 }
@@ -266,7 +270,20 @@ impl FromRequest<Exchange> for JsonBody {
             let problem = Problem::new(Code::InvalidQuery, format!("The body is not JSON: {error}."));
             Error::from(problem.field("body"))
         })?;
+        if has_nul(&value) {
+            return Err(Error::invalid("body", "The body's strings must not contain the character U+0000."));
+        }
         Ok(Self { value, text })
+    }
+}
+
+/// Is there a U+0000 in any string? Postgres cannot store it, and nobody means it.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -309,9 +326,7 @@ mod tests {
     #[test]
     fn a_token_is_not_the_owner() {
         let agent = AgentId::from_parts(1, [1; 10]);
-        let who = |via| {
-            Principal::Agent(Authenticated { agent, name: "a".into(), key_prefix: "ll_abcde".into(), via })
-        };
+        let who = |via| Principal::Agent(Authenticated { agent, name: "a".into(), key_prefix: "ll_abcde".into(), via });
         assert!(who(Via::Key { key_gen: 1 }).owner_of(agent).is_ok());
         let other = AgentId::from_parts(2, [2; 10]);
         for principal in [who(Via::Token { jti: Uuid::nil(), exp: 0 }), Principal::Admin] {

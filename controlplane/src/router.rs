@@ -19,10 +19,7 @@ pub(crate) fn build(exchange: Exchange) -> Router {
         "" => api,
         prefix => Router::new().nest(prefix, api).route("/.well-known/jwks.json", get(auth::jwks)),
     };
-    routed
-        .merge(pages::routes())
-        .layer(from_fn_with_state(exchange.clone(), conventions::apply))
-        .with_state(exchange)
+    routed.merge(pages::routes()).layer(from_fn_with_state(exchange.clone(), conventions::apply)).with_state(exchange)
 }
 
 /// What stands under the prefix.

@@ -99,9 +99,9 @@ const API_KEY_CHARS: usize = API_KEY_PREFIX.len() + 43;
 /// Could this text be an API key at all?
 pub fn looks_like_api_key(text: &str) -> bool {
     text.len() == API_KEY_CHARS
-        && text.strip_prefix(API_KEY_PREFIX).is_some_and(|rest| {
-            rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        })
+        && text
+            .strip_prefix(API_KEY_PREFIX)
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'))
 }
 
 /// Random bytes from the operating system's generator.
@@ -131,7 +131,9 @@ pub fn load_or_make(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>)
     let _ = fs::remove_file(&draft);
     match written {
         Ok(()) => Ok(bytes),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(path).map_err(|error| fault(path, error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::read(path).map_err(|error| fault(path, error))
+        }
         Err(error) => Err(fault(path, error)),
     }
 }

@@ -56,12 +56,16 @@ pub struct SwitchConfig {
     pub uplink: UplinkConfig,
     /// Bytes of a whole body.
     pub max_body_bytes: usize,
+    /// Body bytes that one core may hold.
+    pub body_budget_bytes: usize,
     /// Calls in flight towards one line.
     pub max_in_flight: usize,
     /// Seconds of silence before a line is pinged.
     pub heartbeat_s: u64,
     /// Lines of this node; 0 is no bound.
     pub max_lines: usize,
+    /// Lines from one address; 0 is no bound.
+    pub max_lines_per_ip: usize,
     /// Origins of pages that may use the relay and the WebSocket.
     pub allowed_origins: Vec<String>,
     /// Sockets that have not authenticated, in all.
@@ -84,9 +88,11 @@ impl SwitchConfig {
             driver: Driver::Auto,
             uplink,
             max_body_bytes: limits::MAX_BODY_BYTES,
+            body_budget_bytes: limits::BODY_BUDGET_BYTES,
             max_in_flight: limits::MAX_IN_FLIGHT,
             heartbeat_s: limits::HEARTBEAT_S,
             max_lines: 0,
+            max_lines_per_ip: 0,
             allowed_origins: Vec::new(),
             max_unauthenticated: limits::MAX_UNAUTHENTICATED,
             max_unauthenticated_per_ip: limits::MAX_UNAUTHENTICATED_PER_IP,

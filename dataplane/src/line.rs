@@ -6,10 +6,12 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use landline_engine::{Attach, Flush, LineKey};
 use landline_wire::close;
+use landline_wire::limits::READ_BUFFER_BYTES;
 use landline_wire::message::{Violation, append_close};
 use landline_wire::session::server::{Input, Session};
 
-use crate::core::{Adopt, Core};
+use crate::admission::Place;
+use crate::core::{Adopt, Core, Hold};
 use crate::socket::Socket;
 
 /// What a core knows of a line's socket.
@@ -17,23 +19,24 @@ pub(crate) struct LineIo {
     socket: Socket,
     writing: Cell<bool>,
     closing: Cell<bool>,
+    _place: Option<Place>,
 }
 
 /// Takes over a session that another core authenticated.
 pub(crate) fn adopt(core: &Rc<Core>, adopt: Adopt) {
     match Socket::adopt(adopt.fd) {
-        Ok(socket) => start(core, socket, adopt.attach, adopt.rest),
+        Ok(socket) => start(core, socket, adopt.attach, adopt.rest, adopt.place),
         Err(error) => tracing::warn!(core = core.id, %error, "a session's socket could not be taken over"),
     }
 }
 
 /// Makes an authenticated session a line. `rest` is what was read behind its `auth` frame.
-pub(crate) fn start(core: &Rc<Core>, socket: Socket, attach: Attach, rest: BytesMut) {
+pub(crate) fn start(core: &Rc<Core>, socket: Socket, attach: Attach, rest: BytesMut, place: Option<Place>) {
     let now = core.now();
     let attached = core.engine.borrow_mut().attach(attach, now);
     match attached {
         Ok(key) => {
-            let io = Rc::new(LineIo { socket, writing: Cell::new(false), closing: Cell::new(false) });
+            let io = Rc::new(LineIo { socket, writing: Cell::new(false), closing: Cell::new(false), _place: place });
             core.lines.borrow_mut().insert(key, Rc::clone(&io));
             core.carry_out();
             monoio::spawn(read(Rc::clone(core), key, io, rest));
@@ -75,6 +78,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
     // Once the framing broke nothing more is understood, but what comes is still taken in, so that the close frame on
     // its way out is not lost to a reset. The sweep ends a session that goes on too long.
     let mut broken = false;
+    let mut held: Option<Hold> = None;
     loop {
         if broken {
             buf.clear();
@@ -89,12 +93,25 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
             }
         }
         if buf.is_empty() {
+            if session.held() == 0 {
+                held = None;
+            }
             core.pool.give(buf);
             if io.socket.readable().await.is_err() {
                 break;
             }
             buf = core.pool.take();
         } else {
+            // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
+            if session.held() + need > READ_BUFFER_BYTES
+                && held.get_or_insert_with(|| Hold::new(&core)).resize(session.held() + need).is_err() {
+                    let now = core.now();
+                    let reason = close::reason(close::TRY_AGAIN_LATER);
+                    core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
+                    core.carry_out();
+                    broken = true;
+                    continue;
+                }
             buf.reserve(need.saturating_sub(buf.len()).max(MIN_READ));
         }
         let (result, filled) = io.socket.read(buf).await;
@@ -139,11 +156,10 @@ fn digest(core: &Rc<Core>, key: LineKey, session: &mut Session, buf: &mut BytesM
 /// The line has output: starts its writer, unless it is at work.
 pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
     let io = core.lines.borrow().get(&key).cloned();
-    if let Some(io) = io {
-        if !io.writing.replace(true) {
+    if let Some(io) = io
+        && !io.writing.replace(true) {
             monoio::spawn(write(Rc::clone(core), key, io));
         }
-    }
 }
 
 /// The line closes when its output is written.

@@ -209,6 +209,8 @@ fn shared(config: SwitchConfig, cores: usize, driver: crate::Driver) -> io::Resu
     let boot: [u8; 4] = random()?;
     Ok(Shared {
         admission: Arc::new(Admission::new(config.max_unauthenticated, config.max_unauthenticated_per_ip)),
+        lines_per_ip: (config.max_lines_per_ip > 0)
+            .then(|| Arc::new(Admission::new(usize::MAX, config.max_lines_per_ip))),
         config,
         cores,
         driver,
@@ -229,6 +231,7 @@ fn engine_config(shared: &Shared) -> Config {
         max_in_flight: shared.config.max_in_flight,
         max_in_flight_per_caller: (shared.config.max_in_flight / 4).max(1),
         heartbeat_s: shared.config.heartbeat_s,
+        body_budget: shared.config.body_budget_bytes,
         max_lines: shared.config.max_lines.div_ceil(shared.cores),
         ..Config::default()
     }

@@ -9,7 +9,7 @@ const site = await Site.open();
 try {
   const agents = [];
   for (const name of NAMES) agents.push(await site.agent(name));
-  const page = await site.page("/network", { viewport: { width: 1280, height: 900 }, deviceScaleFactor: 2, colorScheme: "light" });
+  const page = await site.page("/network", { viewport: { width: 1280, height: 1040 }, deviceScaleFactor: 2, colorScheme: "light" });
   await page.waitForFunction(() => document.getElementById("state-text").textContent === "Live");
   for (let n = 0; n < CALLS; n += 1) {
     const [caller, callee] = [agents[(n * 5 + 1) % agents.length], agents[(n * 3 + (n % 7)) % agents.length]];

@@ -1,6 +1,7 @@
 // A real server with real agents, and a browser to look at it.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,6 +87,45 @@ class Agent {
   }
 }
 
+/** A wire between browser and server that can be cut and mended. */
+export class Wire {
+  static async to(url) {
+    const wire = new Wire();
+    wire.target = Number(new URL(url).port);
+    wire.sockets = new Set();
+    await wire.listen(0);
+    return wire;
+  }
+
+  async listen(port) {
+    this.server = net.createServer((near) => {
+      const far = net.connect(this.target, "127.0.0.1");
+      for (const [socket, other] of [[near, far], [far, near]]) {
+        this.sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => {
+          this.sockets.delete(socket);
+          other.destroy();
+        });
+        socket.pipe(other);
+      }
+    });
+    await new Promise((resolve) => this.server.listen(port, "127.0.0.1", resolve));
+    this.port = this.server.address().port;
+    this.url = `http://127.0.0.1:${this.port}`;
+  }
+
+  async cut() {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  mend() {
+    return this.listen(this.port);
+  }
+}
+
 export class Site {
   static async open() {
     const site = new Site();
@@ -140,7 +180,7 @@ export class Site {
     page.on("response", (response) => {
       if (response.status() >= 400) page.complaints.push(`${response.url()} ${response.status()}`);
     });
-    await page.goto(this.url + where);
+    await page.goto(where.startsWith("http") ? where : this.url + where);
     return page;
   }
 

@@ -136,8 +136,11 @@ impl Request {
 #[derive(Debug)]
 pub struct Conn {
     stream: TcpStream,
-    host: String,
+    source: Option<IpAddr>,
+    addr: SocketAddr,
     buffer: Vec<u8>,
+    /// The last answer said `connection: close`: the next request needs a new connection.
+    closing: bool,
 }
 
 impl Conn {
@@ -146,9 +149,7 @@ impl Conn {
     /// # Errors
     /// Nobody listens.
     pub fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, host: addr.to_string(), buffer: Vec::new() })
+        Self::dial(None, addr)
     }
 
     /// Dials from an address of ours, such as `127.0.0.77`.
@@ -156,11 +157,17 @@ impl Conn {
     /// # Errors
     /// The address is not ours, or nobody listens.
     pub fn open_from(source: IpAddr, addr: SocketAddr) -> io::Result<Self> {
+        Self::dial(Some(source), addr)
+    }
+
+    fn dial(source: Option<IpAddr>, addr: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-        socket.bind(&SocketAddr::new(source, 0).into())?;
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
         socket.connect_timeout(&addr.into(), Duration::from_secs(5))?;
         socket.set_tcp_nodelay(true)?;
-        Ok(Self { stream: socket.into(), host: addr.to_string(), buffer: Vec::new() })
+        Ok(Self { stream: socket.into(), source, addr, buffer: Vec::new(), closing: false })
     }
 
     /// Sends these bytes.
@@ -171,12 +178,15 @@ impl Conn {
         self.stream.write_all(bytes)
     }
 
-    /// Sends a request without waiting.
+    /// Sends a request without waiting. If the server said that it closes, a new connection is made first.
     ///
     /// # Errors
     /// The connection is gone.
     pub fn start(&mut self, request: &Request) -> io::Result<()> {
-        let bytes = request.bytes(&self.host);
+        if self.closing {
+            *self = Self::dial(self.source, self.addr)?;
+        }
+        let bytes = request.bytes(&self.addr.to_string());
         self.send(&bytes)
     }
 
@@ -209,6 +219,7 @@ impl Conn {
             if !(no_body || status == 101 || status == 204 || status == 304) {
                 self.read_body(&mut answer, deadline)?;
             }
+            self.closing = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
             return Ok(answer);
         }
     }

@@ -108,6 +108,25 @@ impl Line {
         }
     }
 
+    /// As [`Line::expect`], passing over credit that is still granted for earlier calls.
+    ///
+    /// # Panics
+    /// If another frame comes, or none.
+    #[track_caller]
+    pub fn expect_after_credit(&mut self, kind: &str) -> Frame {
+        for _ in 0..10_000 {
+            match self.next(SOON) {
+                Ok(frame) if frame.kind() == "credit" => {}
+                Ok(frame) => {
+                    assert_eq!(frame.kind(), kind, "{frame:?}");
+                    return frame;
+                }
+                Err(ended) => panic!("no `{kind}`: {ended:?}"),
+            }
+        }
+        panic!("credit without end");
+    }
+
     /// Sends a frame.
     ///
     /// # Panics

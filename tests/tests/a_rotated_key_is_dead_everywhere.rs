@@ -143,7 +143,7 @@ fn a_deleted_agent_is_closed_with_4003_and_gone() {
     assert_eq!(Line::dial(addr, &agent.key).expect_err("deleted").code(), 4003);
     api::call(addr, &agent.id, &other.key, "{}").expect_problem(410, "gone");
     once(addr, &Request::get(format!("/connect/v1/agents/{}", agent.id))).expect_problem(410, "gone");
-    api::delete(addr, &agent).expect(401);
+    api::delete(addr, &agent).expect_problem(410, "gone");
 }
 
 #[test]

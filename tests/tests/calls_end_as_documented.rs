@@ -120,7 +120,7 @@ fn an_answer_larger_than_the_window_flows_by_credit() {
     // Overrunning the window costs the call, not the line.
     let mut slow = Conn::open(world.server.addr).expect("listens");
     slow.start(&world.request()).expect("sent");
-    let id = world.line.expect("request").id();
+    let id = world.line.expect_after_credit("request").id();
     world.line.send(&frame::response_with(id, 200, &[], true, &vec![1; (window + 1) as usize]));
     let cancel = world.line.expect("cancel");
     assert_eq!((cancel.id(), cancel.text("code")), (id, Some("flow_control")));

@@ -7,7 +7,10 @@
 use http::Uri;
 use landline_api::agents::{Provider, Skill};
 use landline_wire::error::{Code, Problem};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
 
 /// Characters of a name.
 pub(crate) const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=100;
@@ -57,8 +60,23 @@ fn snake(camel: &str) -> String {
     snake
 }
 
-pub(crate) fn fault(field: &str, detail: impl Into<String>) -> Problem {
-    Problem::new(Code::InvalidCard, detail).field(field)
+/// A member of the card, or beside it, that did not pass.
+pub(crate) fn fault(field: &str, detail: impl Into<String>) -> Error {
+    Problem::new(Code::InvalidCard, detail).field(field).into()
+}
+
+/// The text of the card in a body, byte for byte: the body itself, or its member `card`.
+pub(crate) fn text_of(body: &str, is_member: bool) -> Option<&str> {
+    #[derive(serde::Deserialize)]
+    struct Wrapper<'a> {
+        #[serde(borrow)]
+        card: &'a RawValue,
+    }
+    if is_member {
+        serde_json::from_str::<Wrapper<'_>>(body).ok().map(|body| body.card.get())
+    } else {
+        Some(body.trim())
+    }
 }
 
 /// Where in the body the card stands; builds the paths of its members.
@@ -71,7 +89,7 @@ impl At<'_> {
 }
 
 /// Checks a card that stands at `at` in the body (empty: it is the body).
-pub(crate) fn parse(value: &Value, at: &str) -> Result<Card, Problem> {
+pub(crate) fn parse(value: &Value, at: &str) -> Result<Card> {
     let at = At(at);
     let field = if at.0.is_empty() { "card" } else { at.0 };
     let card = value.as_object().ok_or_else(|| fault(field, "The card must be a JSON object."))?;
@@ -103,7 +121,7 @@ pub(crate) fn parse(value: &Value, at: &str) -> Result<Card, Problem> {
     })
 }
 
-fn text<'a>(card: &'a Map<String, Value>, camel: &str, path: &str) -> Result<Option<&'a str>, Problem> {
+fn text<'a>(card: &'a Map<String, Value>, camel: &str, path: &str) -> Result<Option<&'a str>> {
     match member(card, camel) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -111,7 +129,7 @@ fn text<'a>(card: &'a Map<String, Value>, camel: &str, path: &str) -> Result<Opt
     }
 }
 
-fn within(path: &str, text: &str, chars: std::ops::RangeInclusive<usize>) -> Result<(), Problem> {
+fn within(path: &str, text: &str, chars: std::ops::RangeInclusive<usize>) -> Result<()> {
     let count = text.chars().count();
     if chars.contains(&count) {
         return Ok(());
@@ -120,7 +138,7 @@ fn within(path: &str, text: &str, chars: std::ops::RangeInclusive<usize>) -> Res
     Err(fault(path, format!("`{path}` must have {from} to {to} characters; it has {count}.")))
 }
 
-fn name(card: &Map<String, Value>, at: &At<'_>) -> Result<String, Problem> {
+fn name(card: &Map<String, Value>, at: &At<'_>) -> Result<String> {
     let path = at.path("name");
     let name = text(card, "name", &path)?.ok_or_else(|| fault(&path, format!("`{path}` is required.")))?;
     within(&path, name, NAME_CHARS)?;
@@ -130,7 +148,7 @@ fn name(card: &Map<String, Value>, at: &At<'_>) -> Result<String, Problem> {
     Ok(name.to_owned())
 }
 
-fn description(card: &Map<String, Value>, at: &At<'_>) -> Result<String, Problem> {
+fn description(card: &Map<String, Value>, at: &At<'_>) -> Result<String> {
     let path = at.path("description");
     let text = text(card, "description", &path)?.ok_or_else(|| fault(&path, format!("`{path}` is required.")))?;
     within(&path, text, DESCRIPTION_CHARS)?;
@@ -138,7 +156,7 @@ fn description(card: &Map<String, Value>, at: &At<'_>) -> Result<String, Problem
 }
 
 /// The card's own URL, or that of its first interface; and the path of the member.
-fn url(card: &Map<String, Value>, at: &At<'_>) -> Result<(Option<String>, String), Problem> {
+fn url(card: &Map<String, Value>, at: &At<'_>) -> Result<(Option<String>, String)> {
     let path = at.path("url");
     if let Some(url) = text(card, "url", &path)? {
         return Ok((Some(http_url(url, &path)?), path));
@@ -155,7 +173,7 @@ fn url(card: &Map<String, Value>, at: &At<'_>) -> Result<(Option<String>, String
 }
 
 /// An absolute http(s) URL without user information.
-pub(crate) fn http_url(text: &str, path: &str) -> Result<String, Problem> {
+pub(crate) fn http_url(text: &str, path: &str) -> Result<String> {
     if text.len() <= MAX_URL_CHARS && normal_url(text).is_some() {
         return Ok(text.to_owned());
     }
@@ -185,7 +203,7 @@ pub(crate) fn normal_url(text: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{port}{path}{query}"))
 }
 
-fn skills(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) -> Result<Vec<Skill>, Problem> {
+fn skills(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) -> Result<Vec<Skill>> {
     let path = at.path("skills");
     let Some(value) = member(card, "skills") else { return Ok(Vec::new()) };
     let list = value.as_array().ok_or_else(|| fault(&path, format!("`{path}` must be a list.")))?;
@@ -215,7 +233,7 @@ fn skills(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) ->
     Ok(skills)
 }
 
-fn strings(object: &Map<String, Value>, camel: &str, path: &str, max: usize) -> Result<Vec<String>, Problem> {
+fn strings(object: &Map<String, Value>, camel: &str, path: &str, max: usize) -> Result<Vec<String>> {
     let Some(value) = member(object, camel) else { return Ok(Vec::new()) };
     let list = value.as_array().filter(|list| list.len() <= max);
     let list = list.ok_or_else(|| fault(path, format!("`{path}` must be a list of at most {max} strings.")))?;
@@ -228,7 +246,7 @@ fn strings(object: &Map<String, Value>, camel: &str, path: &str, max: usize) -> 
         .collect()
 }
 
-fn provider(card: &Map<String, Value>, at: &At<'_>) -> Result<Option<Provider>, Problem> {
+fn provider(card: &Map<String, Value>, at: &At<'_>) -> Result<Option<Provider>> {
     let path = at.path("provider");
     let Some(value) = member(card, "provider") else { return Ok(None) };
     let object = value.as_object().ok_or_else(|| fault(&path, format!("`{path}` must be an object.")))?;
@@ -240,7 +258,7 @@ fn provider(card: &Map<String, Value>, at: &At<'_>) -> Result<Option<Provider>, 
     Ok(Some(provider))
 }
 
-fn version(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) -> Result<Option<String>, Problem> {
+fn version(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) -> Result<Option<String>> {
     let path = at.path("version");
     let version = text(card, "version", &path)?;
     if version.is_some_and(|version| !is_semver(version)) {
@@ -255,13 +273,15 @@ fn is_semver(text: &str) -> bool {
     let rest = &text[core.len()..];
     let numbers: Vec<&str> = core.split('.').collect();
     let number = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part.len() == 1 || !part.starts_with('0'))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
     };
     let rest_ok = rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
     numbers.len() == 3 && numbers.iter().all(number) && rest_ok && rest.len() != 1
 }
 
-fn capabilities(card: &Map<String, Value>, at: &At<'_>) -> Result<Value, Problem> {
+fn capabilities(card: &Map<String, Value>, at: &At<'_>) -> Result<Value> {
     let path = at.path("capabilities");
     let Some(value) = member(card, "capabilities") else { return Ok(json!({})) };
     let object = value.as_object().ok_or_else(|| fault(&path, format!("`{path}` must be an object.")))?;
@@ -278,7 +298,7 @@ fn capabilities(card: &Map<String, Value>, at: &At<'_>) -> Result<Value, Problem
     Ok(value.clone())
 }
 
-fn interfaces(card: &Map<String, Value>, at: &At<'_>) -> Result<(), Problem> {
+fn interfaces(card: &Map<String, Value>, at: &At<'_>) -> Result<()> {
     let path = at.path("supported_interfaces");
     let Some(value) = member(card, "supportedInterfaces") else { return Ok(()) };
     let list = value.as_array().ok_or_else(|| fault(&path, format!("`{path}` must be a list.")))?;
@@ -291,7 +311,7 @@ fn interfaces(card: &Map<String, Value>, at: &At<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn modes(card: &Map<String, Value>, at: &At<'_>) -> Result<(), Problem> {
+fn modes(card: &Map<String, Value>, at: &At<'_>) -> Result<()> {
     for camel in ["defaultInputModes", "defaultOutputModes"] {
         strings(card, camel, &at.path(&snake(camel)), MAX_TAGS)?;
     }

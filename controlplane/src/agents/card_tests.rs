@@ -15,7 +15,7 @@ fn with(member: &str, value: Value) -> Value {
 }
 
 fn field_of(card: &Value) -> String {
-    let problem = parse(card, "card").unwrap_err();
+    let problem = parse(card, "card").unwrap_err().into_problem();
     assert_eq!(problem.code, Code::InvalidCard);
     problem.field.unwrap()
 }
@@ -70,7 +70,7 @@ fn the_first_fault_in_the_documented_order_is_reported() {
 
 #[test]
 fn a_card_that_is_the_body_has_paths_without_a_prefix() {
-    assert_eq!(parse(&json!({"name": "ab"}), "").unwrap_err().field.as_deref(), Some("name"));
+    assert_eq!(parse(&json!({"name": "ab"}), "").unwrap_err().into_problem().field.as_deref(), Some("name"));
 }
 
 #[test]

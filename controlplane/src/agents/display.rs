@@ -1,11 +1,12 @@
 //! The fields beside a card: how an agent is shown, and who may call it. Pure.
 
 use landline_api::agents::{Access, CATEGORIES};
-use landline_wire::error::Problem;
+use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 use serde_json::{Map, Value};
 
 use super::card::{fault, http_url};
+use crate::error::{Error, Result};
 
 /// Characters of a tagline.
 const MAX_TAGLINE_CHARS: usize = 120;
@@ -27,7 +28,7 @@ pub(crate) struct Display {
 const MEMBERS: [&str; 6] = ["tagline", "category", "accent_color", "banner_url", "access", "allow"];
 
 /// Applies the members that the body has; null takes a value away.
-pub(crate) fn apply(body: &Map<String, Value>, mut display: Display) -> Result<Display, Problem> {
+pub(crate) fn apply(body: &Map<String, Value>, mut display: Display) -> Result<Display> {
     if let Some(value) = body.get("tagline") {
         display.tagline = text("tagline", value)?;
         if display.tagline.as_ref().is_some_and(|text| text.chars().count() > MAX_TAGLINE_CHARS) {
@@ -38,7 +39,7 @@ pub(crate) fn apply(body: &Map<String, Value>, mut display: Display) -> Result<D
         display.category = text("category", value)?;
         if display.category.as_deref().is_some_and(|category| !CATEGORIES.contains(&category)) {
             let known = CATEGORIES.map(str::to_owned).to_vec();
-            return Err(fault("category", "There is no such category.").suggest(known));
+            return Err(choice("category", "There is no such category.", known));
         }
     }
     if let Some(value) = body.get("accent_color") {
@@ -67,7 +68,12 @@ pub(crate) fn unknown_member(body: &Map<String, Value>) -> Option<&str> {
     body.keys().map(String::as_str).find(|key| !MEMBERS.contains(key))
 }
 
-fn text(field: &str, value: &Value) -> Result<Option<String>, Problem> {
+/// A value that is none of the known ones.
+fn choice(field: &str, detail: &str, known: Vec<String>) -> Error {
+    Problem::new(Code::InvalidCard, detail).field(field).suggest(known).into()
+}
+
+fn text(field: &str, value: &Value) -> Result<Option<String>> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone())),
@@ -80,17 +86,17 @@ fn is_color(text: &str) -> bool {
         && text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn access(value: &Value) -> Result<Access, Problem> {
+fn access(value: &Value) -> Result<Access> {
     match value {
         Value::Null => Ok(Access::default()),
         value => serde_json::from_value(value.clone()).map_err(|_| {
             let known = ["agents", "listed", "public"].map(str::to_owned).to_vec();
-            fault("access", "`access` must be agents, listed or public.").suggest(known)
+            choice("access", "`access` must be agents, listed or public.", known)
         }),
     }
 }
 
-fn allow(value: &Value) -> Result<Vec<AgentId>, Problem> {
+fn allow(value: &Value) -> Result<Vec<AgentId>> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -101,7 +107,7 @@ fn allow(value: &Value) -> Result<Vec<AgentId>, Problem> {
         let id = value.as_str().and_then(|text| text.parse().ok());
         id.ok_or_else(|| fault(&field, format!("`{field}` must be an agent's id.")))
     });
-    let mut ids = ids.collect::<Result<Vec<AgentId>, Problem>>()?;
+    let mut ids = ids.collect::<Result<Vec<AgentId>>>()?;
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
@@ -113,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn applied(body: Value) -> Result<Display, Problem> {
+    fn applied(body: Value) -> Result<Display> {
         apply(body.as_object().unwrap(), Display { tagline: Some("old".into()), ..Display::default() })
     }
 
@@ -139,7 +145,7 @@ mod tests {
             (json!({"allow": "me"}), "allow"),
             (json!({"allow": ["x"]}), "allow[0]"),
         ] {
-            assert_eq!(applied(body.clone()).unwrap_err().field.as_deref(), Some(field), "{body}");
+            assert_eq!(applied(body.clone()).unwrap_err().into_problem().field.as_deref(), Some(field), "{body}");
         }
         assert_eq!(unknown_member(json!({"tagline": "a", "name": "b"}).as_object().unwrap()), Some("name"));
     }

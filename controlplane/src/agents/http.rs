@@ -23,7 +23,7 @@ pub(crate) async fn register(
     principal: Principal,
     body: JsonBody,
 ) -> Result<(StatusCode, [(http::HeaderName, &'static str); 1], Json<Registered>)> {
-    let registered = ops::register(&exchange, &principal, &body.value).await?;
+    let registered = ops::register(&exchange, &principal, &body).await?;
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(registered)))
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn replace_card(
     body: JsonBody,
 ) -> Result<Json<CardReplaced>> {
     principal.owner_of(id)?;
-    Ok(Json(ops::replace_card(&exchange, id, &body.value).await?))
+    Ok(Json(ops::replace_card(&exchange, id, &body).await?))
 }
 
 /// `GET /v1/agents/{agent_id}/card`
@@ -120,8 +120,11 @@ pub(crate) async fn card(
     };
     let etag = etag(&body);
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let validators = [(ETAG, etag.clone()), (CACHE_CONTROL, CARD_CACHE.into()), (LAST_MODIFIED, http_date(agent.card_at))];
-    if known.is_some_and(|known| known.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)) {
+    let validators =
+        [(ETAG, etag.clone()), (CACHE_CONTROL, CARD_CACHE.into()), (LAST_MODIFIED, http_date(agent.card_at))];
+    if known.is_some_and(|known| {
+        known.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
+    }) {
         return Ok((StatusCode::NOT_MODIFIED, validators).into_response());
     }
     Ok((validators, [(CONTENT_TYPE, "application/json")], body).into_response())

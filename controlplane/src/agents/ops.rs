@@ -8,17 +8,17 @@ use landline_wire::ids::{AgentId, NodeId};
 use serde_json::{Map, Value};
 use sqlx::AnyConnection;
 
-pub use super::search::search;
 use super::card::{self, Card};
 use super::display::{self, Display};
 use super::model::{self, Stored};
+pub use super::search::search;
 use super::{reliability, store};
 use crate::auth;
 use crate::config::Registration;
 use crate::db::{self, DbError, outbox};
 use crate::error::{Error, Result};
 use crate::events::{self, Directory};
-use crate::extract::{Principal, Window};
+use crate::extract::{JsonBody, Principal, Window};
 use crate::presence;
 use crate::secrets::random;
 use crate::state::Exchange;
@@ -52,19 +52,20 @@ fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
 }
 
 /// Registers an agent.
-pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &Value) -> Result<Registered> {
+pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &JsonBody) -> Result<Registered> {
     may_register(exchange, principal)?;
-    let body = object(body)?;
-    let original = body.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
-    let card = card::parse(original, "card")?;
-    let display = display::apply(body, Display::default())?;
+    let members = object(&body.value)?;
+    let given = members.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
+    let card = card::parse(given, "card")?;
+    let original = card::text_of(&body.text, true).ok_or_else(twice)?;
+    let display = display::apply(members, Display::default())?;
     let now_ms = exchange.clock.now_ms();
     let id = AgentId::from_parts(now_ms.max(0).unsigned_abs(), random::<10>().map_err(Error::Internal)?);
     let key = auth::ops::make_key(exchange)?;
 
     let mut tx = exchange.db.begin().await?;
     check_free(&mut tx, &card, "card.name", id).await?;
-    let new = store::New { id, card: &card, original: &original.to_string(), display: &display, now_ms };
+    let new = store::New { id, card: &card, original, display: &display, now_ms };
     if let Err(error) = store::insert(&mut tx, &new).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
@@ -84,6 +85,10 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     Ok(Registered { id, api_key: key.secret.0, agent, warnings: card.warnings })
 }
 
+fn twice() -> Error {
+    Error::invalid("card", "`card` must be given once.")
+}
+
 fn object(body: &Value) -> Result<&Map<String, Value>> {
     body.as_object().ok_or_else(|| Error::invalid("body", "The body must be a JSON object."))
 }
@@ -98,7 +103,11 @@ async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id:
             }
         }
         let detail = format!("Agent name '{}' is already in use.", card.name);
-        return Err(Problem::new(Code::NameTaken, detail).field(name_field).suggest(free).endpoint("POST /v1/agents").into());
+        return Err(Problem::new(Code::NameTaken, detail)
+            .field(name_field)
+            .suggest(free)
+            .endpoint("POST /v1/agents")
+            .into());
     }
     if let Some(key) = &card.url_key
         && store::url_taken(conn, key, id).await?
@@ -220,7 +229,7 @@ pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Re
     let body = object(body)?;
     if let Some(member) = display::unknown_member(body) {
         let detail = format!("`{member}` cannot be changed here; what the card says changes with `PUT …/card`.");
-        return Err(card::fault(member, detail).into());
+        return Err(card::fault(member, detail));
     }
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
@@ -250,17 +259,17 @@ async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stor
 }
 
 /// Replaces the card. The body is the card, or an object whose `card` it is.
-pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &Value) -> Result<CardReplaced> {
-    let wrapped = body.get("card").filter(|_| body.get("name").is_none());
-    let (original, at) = wrapped.map_or((body, ""), |card| (card, "card"));
+pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBody) -> Result<CardReplaced> {
+    let wrapped = body.value.get("card").filter(|_| body.value.get("name").is_none());
+    let (given, at) = wrapped.map_or((&body.value, ""), |card| (card, "card"));
     let name_field = if at.is_empty() { "name" } else { "card.name" };
-    let card = card::parse(original, at)?;
+    let card = card::parse(given, at)?;
+    let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     check_free(&mut tx, &card, name_field, id).await?;
-    let text = original.to_string();
-    if let Err(error) = store::set_card(&mut tx, id, &card, &text, &before.display, now_ms).await {
+    if let Err(error) = store::set_card(&mut tx, id, &card, original, &before.display, now_ms).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, name_field, id).await);
     }

@@ -21,18 +21,21 @@ const HIGHLIGHTS: usize = 3;
 /// Characters of such a piece before and after the word.
 const AROUND: usize = 40;
 
-/// The conditions, of `agents a`. Words `$1`–`$4`, skill `$5`, tag `$6`, category `$7`, provider `$8`, online `$9`.
+/// The conditions, of `agents a`; the casts tell Postgres the type of what may be null. Words `$1`–`$4`, skill `$5`, tag `$6`, category `$7`, provider `$8`, online `$9`.
 macro_rules! matching {
     () => {
         "FROM agents a WHERE a.blocked_at IS NULL \
-         AND ($1 IS NULL OR a.search LIKE $1 ESCAPE '\\') AND ($2 IS NULL OR a.search LIKE $2 ESCAPE '\\') \
-         AND ($3 IS NULL OR a.search LIKE $3 ESCAPE '\\') AND ($4 IS NULL OR a.search LIKE $4 ESCAPE '\\') \
-         AND ($5 IS NULL OR EXISTS (SELECT 1 FROM agent_terms t WHERE t.agent = a.id AND t.kind = 'skill' \
-           AND t.term LIKE $5 ESCAPE '\\')) \
-         AND ($6 IS NULL OR EXISTS (SELECT 1 FROM agent_terms t WHERE t.agent = a.id AND t.kind = 'tag' \
-           AND t.term = $6)) \
-         AND ($7 IS NULL OR a.category = $7) AND ($8 IS NULL OR LOWER(a.provider_name) = $8) \
-         AND ($9 IS NULL OR $9 = (CASE WHEN EXISTS (SELECT 1 FROM sessions s WHERE s.agent = a.id \
+         AND (CAST($1 AS TEXT) IS NULL OR a.search LIKE $1 ESCAPE '\\') \
+         AND (CAST($2 AS TEXT) IS NULL OR a.search LIKE $2 ESCAPE '\\') \
+         AND (CAST($3 AS TEXT) IS NULL OR a.search LIKE $3 ESCAPE '\\') \
+         AND (CAST($4 AS TEXT) IS NULL OR a.search LIKE $4 ESCAPE '\\') \
+         AND (CAST($5 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM agent_terms t WHERE t.agent = a.id \
+           AND t.kind = 'skill' AND t.term LIKE $5 ESCAPE '\\')) \
+         AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM agent_terms t WHERE t.agent = a.id \
+           AND t.kind = 'tag' AND t.term = $6)) \
+         AND (CAST($7 AS TEXT) IS NULL OR a.category = $7) \
+         AND (CAST($8 AS TEXT) IS NULL OR LOWER(a.provider_name) = $8) \
+         AND (CAST($9 AS BIGINT) IS NULL OR $9 = (CASE WHEN EXISTS (SELECT 1 FROM sessions s WHERE s.agent = a.id \
            AND s.ended_at IS NULL) THEN 1 ELSE 0 END)) "
     };
 }
@@ -138,9 +141,9 @@ fn around(text: &str, word: &str) -> Option<String> {
     let characters: Vec<char> = text.chars().collect();
     let word: Vec<char> = word.chars().collect();
     let same = |a: char, b: char| a == b || a.to_lowercase().eq([b]);
-    let at = characters.windows(word.len().max(1)).position(|window| {
-        window.iter().zip(&word).all(|(a, b)| same(*a, *b)) && !word.is_empty()
-    })?;
+    let at = characters
+        .windows(word.len().max(1))
+        .position(|window| window.iter().zip(&word).all(|(a, b)| same(*a, *b)) && !word.is_empty())?;
     let from = at.saturating_sub(AROUND);
     let to = (at + word.len() + AROUND).min(characters.len());
     let mut piece: String = characters[from..to].iter().collect();

@@ -18,8 +18,7 @@ const NO_STORE: [(http::HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 /// `POST /v1/auth/verify`
 pub(crate) async fn verify(principal: Principal) -> Result<Response> {
     let caller = principal.caller()?.clone();
-    let verified =
-        Verified { valid: true, agent_id: caller.agent, name: caller.name, key_prefix: caller.key_prefix };
+    let verified = Verified { valid: true, agent_id: caller.agent, name: caller.name, key_prefix: caller.key_prefix };
     Ok((NO_STORE, Json(verified)).into_response())
 }
 

@@ -101,9 +101,7 @@ pub async fn lookup_key(exchange: &Exchange, key: &str) -> std::result::Result<L
     let mut conn = exchange.db.read().acquire().await?;
     Ok(match store::by_key(&mut conn, hmac).await? {
         None => LookupAnswer::KeyUnknown,
-        Some(account) => {
-            LookupAnswer::Key { agent: account.agent, key_gen: account.key_gen, blocked: account.blocked }
-        }
+        Some(account) => LookupAnswer::Key { agent: account.agent, key_gen: account.key_gen, blocked: account.blocked },
     })
 }
 

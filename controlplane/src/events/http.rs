@@ -33,8 +33,11 @@ pub(crate) async fn events(
         listener.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), listener))
     });
     // `x-accel-buffering` asks a buffering proxy in front to let events through at once.
-    let headers =
-        [(CONTENT_TYPE.as_str(), "text/event-stream"), (CACHE_CONTROL.as_str(), "no-store"), ("x-accel-buffering", "no")];
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/event-stream"),
+        (CACHE_CONTROL.as_str(), "no-store"),
+        ("x-accel-buffering", "no"),
+    ];
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 

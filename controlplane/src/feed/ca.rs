@@ -199,7 +199,16 @@ mod tests {
         let (_, parsed) = x509_parser::parse_x509_certificate(&signed.certificate).unwrap();
         let usage = parsed.extended_key_usage().unwrap().unwrap().value;
         assert!(usage.client_auth && !usage.server_auth && !parsed.is_ca());
-        assert!(!parsed.subject_alternative_name().unwrap().unwrap().value.general_names.iter().any(|name| name.to_string().contains(EXCHANGE_NAME)));
+        assert!(
+            !parsed
+                .subject_alternative_name()
+                .unwrap()
+                .unwrap()
+                .value
+                .general_names
+                .iter()
+                .any(|name| name.to_string().contains(EXCHANGE_NAME))
+        );
     }
 
     #[test]

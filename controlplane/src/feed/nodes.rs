@@ -101,12 +101,7 @@ pub(crate) async fn join(
 }
 
 /// Signs a connected node's next certificate. `None`: it was revoked meanwhile.
-pub(crate) async fn renew(
-    exchange: &Exchange,
-    ca: &Ca,
-    node: NodeId,
-    csr: &[u8],
-) -> Result<Option<Joined>, NodeError> {
+pub(crate) async fn renew(exchange: &Exchange, ca: &Ca, node: NodeId, csr: &[u8]) -> Result<Option<Joined>, NodeError> {
     let signed = ca.node(node, csr)?;
     let mut tx = exchange.db.begin().await?;
     if !store::renewed(&mut tx, node, &signed.serial).await? {

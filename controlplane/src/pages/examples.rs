@@ -19,7 +19,9 @@ pub(super) async fn minimal_agent(State(exchange): State<Exchange>, headers: Hea
 /// The file with its defaults replaced. A JSON string is a Python string literal too.
 pub(super) fn configured(public_url: &str, prefix: &str) -> String {
     let literal = |name: &str, value: &str| format!("{name} = {}\n", serde_json::Value::from(value));
-    MINIMAL_AGENT
-        .replacen(DEFAULT_URL, &literal("DEFAULT_URL", public_url), 1)
-        .replacen(DEFAULT_PREFIX, &literal("DEFAULT_PREFIX", prefix), 1)
+    MINIMAL_AGENT.replacen(DEFAULT_URL, &literal("DEFAULT_URL", public_url), 1).replacen(
+        DEFAULT_PREFIX,
+        &literal("DEFAULT_PREFIX", prefix),
+        1,
+    )
 }

@@ -35,7 +35,8 @@ fn onboarding(config: &Config) -> String {
     let socket = api.strip_prefix("http").map_or_else(|| api.clone(), |rest| format!("ws{rest}"));
     let mut errors = String::new();
     for entry in Code::ALL.iter().map(|code| code.entry()) {
-        let _ = writeln!(errors, "- `{}` ({}, {}): {}", entry.code, entry.status, entry.audience.as_str(), entry.meaning);
+        let _ =
+            writeln!(errors, "- `{}` ({}, {}): {}", entry.code, entry.status, entry.audience.as_str(), entry.meaning);
     }
     let mut documents = String::new();
     for document in DOCUMENTS {

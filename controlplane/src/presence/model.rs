@@ -34,11 +34,7 @@ pub(crate) fn verdict(standing: Option<Standing>, credential: Credential) -> Opt
         Credential::Key { key_gen } => key_gen < standing.key_gen,
         Credential::Token { token_gen, .. } => token_gen < standing.token_gen || standing.token_revoked,
     };
-    if dead {
-        Some(close::INVALID_TOKEN)
-    } else {
-        standing.blocked.then_some(close::BLOCKED)
-    }
+    if dead { Some(close::INVALID_TOKEN) } else { standing.blocked.then_some(close::BLOCKED) }
 }
 
 /// Another open session of the same agent.

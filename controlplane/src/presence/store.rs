@@ -150,11 +150,7 @@ pub(crate) async fn node_url(conn: &mut AnyConnection, agent: AgentId, except: N
     Ok(row.map(|row| row.try_get::<Option<String>, _>("public_url")).transpose()?.flatten())
 }
 
-pub(crate) async fn intervals(
-    conn: &mut AnyConnection,
-    agent: AgentId,
-    since: i64,
-) -> Result<Vec<(i64, Option<i64>)>> {
+pub(crate) async fn intervals(conn: &mut AnyConnection, agent: AgentId, since: i64) -> Result<Vec<(i64, Option<i64>)>> {
     let rows = sqlx::query(INTERVALS).bind(agent.to_string()).bind(since).fetch_all(conn).await?;
     rows.iter().map(|row| Ok((row.try_get("started_at")?, row.try_get("ended_at")?))).collect()
 }

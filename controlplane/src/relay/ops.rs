@@ -5,9 +5,9 @@ use landline_wire::ids::AgentId;
 use sqlx::AnyConnection;
 
 pub use super::ingest::ingest;
-pub use super::sweep::forget_old;
 use super::model::{Figures, cursor_text, latencies};
 use super::store::{self, LogQuery};
+pub use super::sweep::forget_old;
 use crate::db::Result;
 use crate::presence;
 use crate::state::Exchange;

@@ -41,10 +41,12 @@ queries! {
     COUNT_SINCE = "SELECT COUNT(*) AS n FROM calls WHERE ts >= $1";
     RECENT = "SELECT * FROM calls ORDER BY id DESC LIMIT $1";
     LOG = "SELECT * FROM (SELECT * FROM calls WHERE from_agent = $1 AND id < $2 AND ts >= $3 AND ts < $4 \
-             AND ($5 IS NULL OR to_agent = $5) AND ($6 IS NULL OR from_agent = $6) ORDER BY id DESC LIMIT $7) AS made \
+             AND (CAST($5 AS TEXT) IS NULL OR to_agent = $5) AND (CAST($6 AS TEXT) IS NULL OR from_agent = $6) \
+             ORDER BY id DESC LIMIT $7) AS made \
            UNION \
            SELECT * FROM (SELECT * FROM calls WHERE to_agent = $1 AND id < $2 AND ts >= $3 AND ts < $4 \
-             AND ($5 IS NULL OR to_agent = $5) AND ($6 IS NULL OR from_agent = $6) ORDER BY id DESC LIMIT $7) AS got \
+             AND (CAST($5 AS TEXT) IS NULL OR to_agent = $5) AND (CAST($6 AS TEXT) IS NULL OR from_agent = $6) \
+             ORDER BY id DESC LIMIT $7) AS got \
            ORDER BY id DESC LIMIT $7";
     FORGET_CALLS = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ts < $1 ORDER BY ts LIMIT $2)";
     FORGET_HOURS = "DELETE FROM agent_hours WHERE hour < $1";

@@ -6,10 +6,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::store;
+use crate::auth;
 use crate::db::{Result, outbox};
 use crate::presence::{self, SILENCE_MS};
 use crate::state::Exchange;
-use crate::auth;
 
 /// Between two looks for silent switches.
 const TICK: Duration = Duration::from_secs(15);
@@ -30,7 +30,9 @@ pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
         }
         // A switch may have been out of our sight because we were away: it gets its time to report first.
         let before = exchange.clock.now_ms() - SILENCE_MS;
-        if before >= began && let Err(error) = presence::ops::sweep_silent(exchange, before).await {
+        if before >= began
+            && let Err(error) = presence::ops::sweep_silent(exchange, before).await
+        {
             tracing::warn!(%error, "silent switches could not be swept");
         }
         if tick % TICKS_PER_SWEEP == TICKS_PER_SWEEP - 1

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::{call, on_both, session, up};
+use crate::world::{Bot, call, on_both, session, up};
 
 on_both! {
     async fn a_registered_agent_is_found_by_its_id_and_in_the_list(world) {
@@ -92,10 +92,13 @@ on_both! {
     }
 
     async fn the_card_is_given_back_as_it_came_and_as_a2a(world) {
-        let card = json!({"name": "Echo", "description": "An agent of a test.", "zeta": [1, {"b": 2, "a": 1}], "skills": []});
-        let bot = world.register_with(json!({"card": card})).await;
+        let card = r#"{ "name":"Echo",  "description": "An agent of a test.", "zeta": [1.0, {"b": 2e0, "a": "\u0041"}] }"#;
+        let request = http::Request::post("/connect/v1/agents").header("content-type", "application/json");
+        let body = axum::body::Body::from(format!(r#"{{"tagline": "x", "card": {card}}}"#));
+        let registered = world.raw(request.body(body).unwrap()).await.ok(201);
+        let bot = Bot { id: registered["id"].as_str().unwrap().parse().unwrap(), key: String::new() };
         let original = world.get(&format!("/v1/agents/{}/card?original=1", bot.id)).await;
-        assert_eq!(original.ok(200), card);
+        assert_eq!((original.status, original.text.as_str()), (StatusCode::OK, card), "byte for byte");
         let served = world.get(&format!("/v1/agents/{}/card", bot.id)).await;
         assert_eq!(served.headers["cache-control"], "max-age=300, stale-if-error=86400");
         let relay = format!("https://relay.example/connect/relay/{}", bot.id);

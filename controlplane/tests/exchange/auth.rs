@@ -66,6 +66,7 @@ on_both! {
             format!("{head}.{payload}.AAAA"), format!("{token}x"), bot.key[..45].to_owned(),
         ];
         for credential in bad {
+            world.clock.advance(1_000);
             for path in ["/connect/v1/agents", "/connect/v1/relay/recent", "/connect/nowhere"] {
                 world.send(Method::GET, path, Some(&credential), None).await.problem("token_invalid");
             }

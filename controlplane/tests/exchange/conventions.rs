@@ -23,6 +23,13 @@ on_both! {
         assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
     }
 
+    async fn an_answer_to_head_has_no_body(world) {
+        for (path, status) in [("/connect/v1/agents", 200), ("/connect/v1/nowhere", 404)] {
+            let answer = world.send(Method::HEAD, path, None, None).await;
+            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ""), "{path}");
+        }
+    }
+
     async fn a_problem_has_every_member(world) {
         let problem = world.get("/v1/agents/x").await.problem("invalid_query");
         let mut keys: Vec<&str> = problem.as_object().unwrap().keys().map(String::as_str).collect();
@@ -54,10 +61,35 @@ on_both! {
         assert_eq!(problem["params_hint"]["field"], "body");
         send(Some("application/json"), vec![0xff, 0xfe]).await.problem("invalid_query");
         send(Some("application/json; charset=utf-8"), b"[]".to_vec()).await.problem("invalid_query");
+        let nul = br#"{"card": {"name": "Echo", "description": "An agent\u0000 of a test."}}"#;
+        send(Some("application/json"), nul.to_vec()).await.problem("invalid_query");
+        world.get("/v1/search?q=a%00b").await.problem("invalid_query");
         send(Some("application/json"), vec![b' '; (256 << 10) + 1]).await.problem("body_too_large");
         let mut largest = br#"{"card": {"name": "Echo", "description": "An agent of a test."}}"#.to_vec();
         largest.resize(256 << 10, b' ');
         send(Some("application/vnd.card+json"), largest).await.ok(201);
+    }
+
+    async fn our_own_listener_knows_the_caller_by_its_socket_and_stops_in_order(world, |config| config.rate_limits = "anonymous=2/h".parse().unwrap()) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = tokio_util::sync::CancellationToken::new();
+        let serving = tokio::spawn(landline_controlplane::listener::serve(world.exchange.clone(), listener, stop.clone()));
+        let ask = async |headers: &str| {
+            let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = format!("GET /connect/v1/agents HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            answer.split(' ').nth(1).unwrap().to_owned()
+        };
+        assert_eq!((ask("").await, ask("").await), ("200".into(), "200".into()));
+        assert_eq!(ask("x-forwarded-for: 10.9.9.9\r\nforwarded: for=10.9.9.9\r\n").await, "429");
+        let other = Request::get("/connect/v1/agents").extension(Peer([10, 0, 0, 1].into()));
+        status_of(&world, other).await.ok(200);
+        stop.cancel();
+        serving.await.unwrap().unwrap();
     }
 
     async fn other_origins_read_nothing_unless_they_are_listed(world, |config| config.cors_origins = vec!["https://app.example".into()]) {

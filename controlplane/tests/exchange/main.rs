@@ -11,3 +11,4 @@ mod presence;
 mod stream;
 mod upkeep;
 mod world;
+mod zz_speed;

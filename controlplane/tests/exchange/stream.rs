@@ -22,7 +22,10 @@ async fn listen(world: &World, query: &str, last_event_id: Option<&str>) -> Stre
         request = request.header("last-event-id", id);
     }
     let response = world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    assert_eq!((response.status(), &response.headers()["content-type"]), (StatusCode::OK, &"text/event-stream".parse().unwrap()));
+    assert_eq!(
+        (response.status(), &response.headers()["content-type"]),
+        (StatusCode::OK, &"text/event-stream".parse().unwrap())
+    );
     Stream { body: response.into_body().into_data_stream(), text: String::new() }
 }
 

@@ -34,6 +34,7 @@ pub struct Line {
     /// Calls that this line's agent made and that are not answered.
     pub(crate) outgoing: u32,
     /// Part-wise answers that its agent receives, by its own ids: where its credit goes.
+    #[allow(clippy::box_collection, reason = "most lines have none: eight bytes instead of forty-eight")]
     pub(crate) streams: Option<Box<HashMap<u64, CallId>>>,
 }
 

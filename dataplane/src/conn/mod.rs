@@ -68,10 +68,10 @@ async fn serve(mut conn: Conn, place: Place) {
     let opened = conn.core.now();
     loop {
         let after = match conn.head().await {
-            Ok(Some(head)) if is_upgrade(&conn, &head) => return upgrade::serve(conn, head, place, opened).await,
+            Ok(Some(head)) if is_upgrade(&conn, &head) => return upgrade::serve(conn, head, place.take(), opened).await,
             Ok(Some(head)) => {
                 // A complete request: the socket has said what it wants.
-                place = None;
+                drop(place.take());
                 conn.serve_request(head).await
             }
             Ok(None) => After::Done,
@@ -89,7 +89,6 @@ async fn serve(mut conn: Conn, place: Place) {
             After::Close => return conn.end().await,
             After::Done => return,
         }
-        let _ = &place;
     }
 }
 

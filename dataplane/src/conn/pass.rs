@@ -12,6 +12,7 @@ use landline_wire::limits::{READ_BUFFER_BYTES, UPLOAD_DEADLINE_MS, WINDOW_BYTES}
 use super::read::{Fill, Woke};
 use super::{After, Asked, Conn, Event, Pass, has_body, unreadable};
 use crate::cards::Cards;
+use crate::core::Hold;
 
 /// Bytes of a card's body that are gathered to be kept.
 const MAX_KEPT: usize = 64 << 10;
@@ -99,6 +100,8 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket) -> Result<Optio
     }
     conn.continue_if_asked(head).await;
     conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));
+    let mut hold = Hold::new(&conn.core);
+    hold.resize(WINDOW_BYTES)?;
     let mut decoder = BodyDecoder::new(head.framing);
     let mut window = WINDOW_BYTES as i64;
     let early = loop {

@@ -10,6 +10,7 @@ use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, parse_head};
 use landline_wire::limits::{HTTP_IDLE_MS, UPLOAD_DEADLINE_MS};
 
 use super::{Conn, Event, head_deadline, unreadable};
+use crate::core::Hold;
 
 /// Why a wait ended.
 pub(super) enum Woke {
@@ -124,11 +125,15 @@ impl Conn {
         if matches!(head.framing, Framing::Length(len) if len > most as u64) {
             return Err(too_large());
         }
+        let mut hold = Hold::new(&self.core);
+        if let Framing::Length(len) = head.framing {
+            hold.resize(len as usize)?;
+        }
         self.continue_if_asked(head).await;
         self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
         let body = match head.framing {
             Framing::Length(len) => self.body_of_length(len as usize).await,
-            Framing::Chunked => self.body_in_chunks(most, too_large).await,
+            Framing::Chunked => self.body_in_chunks(most, too_large, &mut hold).await,
             Framing::None | Framing::UntilClose => Ok(Bytes::new()),
         };
         self.cell.set_deadline(None);
@@ -142,13 +147,21 @@ impl Conn {
         Ok(self.buf.split_to(len).freeze())
     }
 
-    async fn body_in_chunks(&mut self, most: usize, too_large: impl Fn() -> Problem) -> Result<Bytes, Problem> {
+    async fn body_in_chunks(
+        &mut self,
+        most: usize,
+        too_large: impl Fn() -> Problem,
+        hold: &mut Hold,
+    ) -> Result<Bytes, Problem> {
         let mut decoder = BodyDecoder::new(Framing::Chunked);
         let mut whole = BytesMut::new();
         loop {
             match decoder.next(&mut self.buf).map_err(unreadable)? {
                 BodyPiece::Data(piece) if whole.len() + piece.len() > most => return Err(too_large()),
-                BodyPiece::Data(piece) => whole.extend_from_slice(&piece),
+                BodyPiece::Data(piece) => {
+                    hold.resize(whole.len() + piece.len())?;
+                    whole.extend_from_slice(&piece);
+                }
                 BodyPiece::End => return Ok(whole.freeze()),
                 BodyPiece::Need => self.fill_body(0).await?,
             }

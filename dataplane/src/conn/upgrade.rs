@@ -38,7 +38,10 @@ pub(super) async fn serve(mut conn: Conn, head: Head, _place: Option<Place>, ope
     }
     conn.cell.set_deadline(Some(opened.ms() + AUTH_DEADLINE_MS));
     match authenticate(&mut conn).await {
-        Ok(Some(attach)) => hand_over(conn, attach),
+        Ok(Some(attach)) => match line_place(&conn) {
+            Ok(place) => hand_over(conn, attach, place),
+            Err(violation) => end(conn, violation).await,
+        },
         Ok(None) => {}
         Err(violation) => end(conn, violation).await,
     }
@@ -102,15 +105,21 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
     }
 }
 
+/// A place among the lines of the peer's address, if those are bounded.
+fn line_place(conn: &Conn) -> Result<Option<Place>, Violation> {
+    let Some(lines) = &conn.core.shared.lines_per_ip else { return Ok(None) };
+    lines.admit(conn.peer).map(Some).ok_or(Violation::new(close::CAP_REACHED, "lines_per_ip"))
+}
+
 /// Gives the session to its agent's home core.
-fn hand_over(mut conn: Conn, attach: Attach) {
+fn hand_over(mut conn: Conn, attach: Attach, place: Option<Place>) {
     let rest: BytesMut = std::mem::take(&mut conn.buf);
     let home = conn.core.engine.borrow().home(attach.principal.agent);
     if home == conn.core.id {
-        return line::start(&conn.core, conn.socket.clone(), attach, rest);
+        return line::start(&conn.core, conn.socket.clone(), attach, rest, place);
     }
     match conn.socket.duplicate() {
-        Ok(fd) => conn.core.post(home).send(CoreMail::Adopt(Adopt { fd, attach, rest })),
+        Ok(fd) => conn.core.post(home).send(CoreMail::Adopt(Adopt { fd, attach, rest, place })),
         Err(error) => tracing::warn!(core = conn.core.id, %error, "a session could not be handed to its core"),
     }
 }

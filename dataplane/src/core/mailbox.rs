@@ -12,6 +12,8 @@ use landline_engine::{Attach, Mail};
 use landline_uplink::ToCore;
 use monoio::net::UnixStream;
 
+use crate::admission::Place;
+
 /// What a core is told.
 pub(crate) enum CoreMail {
     /// By another core's engine.
@@ -39,6 +41,8 @@ pub(crate) struct Adopt {
     pub(crate) attach: Attach,
     /// What was read behind the `auth` frame.
     pub(crate) rest: BytesMut,
+    /// Its place among the lines of its address, if those are bounded.
+    pub(crate) place: Option<Place>,
 }
 
 /// The sending side.

@@ -1,5 +1,6 @@
 //! One core: its engine, its sockets, and the thread that runs them.
 
+mod budget;
 mod effects;
 mod mailbox;
 mod run;
@@ -27,6 +28,7 @@ use crate::line::LineIo;
 use crate::metrics::CoreGauges;
 use crate::pool::Pool;
 
+pub(crate) use budget::Hold;
 pub(crate) use mailbox::{Adopt, CoreMail, Post, mailbox};
 pub(crate) use run::{CoreSeat, run};
 
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     /// Different at each start; part of the request ids that are made here.
     pub(crate) boot: u32,
     pub(crate) admission: Arc<Admission>,
+    /// Lines from one address, if that is bounded.
+    pub(crate) lines_per_ip: Option<Arc<Admission>>,
     pub(crate) cards: Cards,
     pub(crate) gauges: Vec<CoreGauges>,
     pub(crate) uplink_metrics: OnceLock<Arc<UplinkMetrics>>,
@@ -77,6 +81,8 @@ pub(crate) struct Core {
     pub(crate) conns: RefCell<HashMap<u64, Rc<ConnCell>>>,
     /// HTTP exchanges that wait for something, by the number that comes back with it.
     pub(crate) waiting: RefCell<HashMap<u64, Rc<ConnCell>>>,
+    /// Bytes of bodies that are not complete; see [`Hold`].
+    incomplete: Cell<usize>,
     next_number: Cell<u64>,
     public_calls: RefCell<HashMap<IpAddr, (u64, u32)>>,
     stop: Rc<Signal>,
@@ -188,7 +194,8 @@ impl Core {
         gauges.store(&engine.stats());
         gauges.lines.store(engine.line_count() as u64, Ordering::Relaxed);
         gauges.calls_open.store(engine.call_count() as u64, Ordering::Relaxed);
-        gauges.held_bytes.store(engine.held_bytes() as u64, Ordering::Relaxed);
+        let held = engine.held_bytes() + self.incomplete.get();
+        gauges.held_bytes.store(held as u64, Ordering::Relaxed);
         gauges.http_connections.store(self.conns.borrow().len() as u64, Ordering::Relaxed);
     }
 }

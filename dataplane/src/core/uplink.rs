@@ -35,7 +35,11 @@ impl Core {
             }
             ToCore::Synced(in_reach) => self.synced(in_reach),
             ToCore::Kick { agent, session, code } => self.engine.borrow_mut().kick(agent, session, code, now),
-            ToCore::Drain { deadline_ms } => self.begin_drain(deadline_ms),
+            ToCore::Drain { deadline_ms } => {
+                // Whoever runs the switch sees this and drains it as a whole.
+                self.shared.draining.store(true, Ordering::SeqCst);
+                self.begin_drain(deadline_ms);
+            }
             ToCore::PassCredit(ticket, bytes) => {
                 self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Credit(bytes)))
             }

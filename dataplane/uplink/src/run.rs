@@ -209,9 +209,11 @@ impl Dialler {
         *self.endpoint.borrow_mut() = Some(endpoint);
         let outcome =
             session::serve(&self.shared, &connection, &mut self.subscriber, &self.identity, &self.store).await;
+        // Before our own close, which would take its place.
+        let code = close_code(&connection);
         session::ended(&self.shared, &connection);
         self.last_fault.clear();
-        match close_code(&connection) {
+        match code {
             Some(CLOSE_UNKNOWN_NODE) if self.shared.config.join_token.is_some() => {
                 *self.identity.borrow_mut() = None;
                 Err(Fault::Failed("the exchange does not know this node: joining again".into()))

@@ -20,7 +20,8 @@ pub(crate) fn share(all: usize, number: usize, threads: usize) -> impl Iterator<
 /// A loopback address to come from, if the server is reached on one: 127.0.1.1 and on, without the last byte's 0 and 255.
 pub(crate) fn source_address(origin: &Origin, number: usize) -> Option<IpAddr> {
     let (block, host) = (number / 254 % 200, number % 254);
-    origin.addr.ip().is_loopback().then(|| Ipv4Addr::new(127, 0, 1 + block as u8, 1 + host as u8).into())
+    let is_near = origin.addr.is_ipv4() && origin.addr.ip().is_loopback();
+    is_near.then(|| Ipv4Addr::new(127, 0, 1 + block as u8, 1 + host as u8).into())
 }
 
 /// Bytes on the wire of a `call` frame with a body of `size`, as an agent sends it.

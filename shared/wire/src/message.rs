@@ -76,6 +76,11 @@ impl Reader {
         Self { role, max_message, fragments: None }
     }
 
+    /// Bytes of a fragmented message that are held until it is complete.
+    pub fn held(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.data.len())
+    }
+
     /// Takes the next message from the front of `buf`; what is not complete stays there.
     ///
     /// # Errors
@@ -87,7 +92,7 @@ impl Reader {
             if head.mask.is_some() != (self.role == Role::Server) {
                 return Err(Violation::new(close::PROTOCOL_ERROR, "masking does not fit the direction"));
             }
-            let gathered = self.fragments.as_ref().map_or(0, |fragments| fragments.data.len());
+            let gathered = self.held();
             let held = if head.kind.is_control() || cfg!(landline_planted_bug) { 0 } else { gathered };
             if head.payload > (self.max_message - held) as u64 {
                 return Err(Violation::new(close::TOO_BIG, close::reason(close::TOO_BIG)));

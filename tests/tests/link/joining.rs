@@ -125,7 +125,8 @@ async fn a_certificate_near_its_end_is_renewed_over_the_link() {
 
     // The CA's key signs what the exchange would have signed 29 days ago.
     let ca = std::fs::read_to_string(world.dir().join("ca/ca.pem")).unwrap();
-    let issuer = Issuer::from_ca_cert_pem(&ca, KeyPair::from_pem(&ca).unwrap()).unwrap();
+    let ca_certificate = &ca[ca.find("-----BEGIN CERTIFICATE").unwrap()..];
+    let issuer = Issuer::from_ca_cert_pem(ca_certificate, KeyPair::from_pem(&ca).unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([format!("{node}.node.landline.internal")]).unwrap();
     params.distinguished_name.push(DnType::CommonName, node.to_string());
@@ -134,7 +135,6 @@ async fn a_certificate_near_its_end_is_renewed_over_the_link() {
     let day = Duration::from_secs(86_400);
     (params.not_before, params.not_after) = ((now - 29 * day).into(), (now + day).into());
     let old = params.signed_by(&key, &issuer).unwrap();
-    let ca_certificate = &ca[ca.find("-----BEGIN CERTIFICATE").unwrap()..];
     let aged = format!("{}{}{ca_certificate}", key.serialize_pem(), old.pem());
     std::fs::write(&path, &aged).unwrap();
 
@@ -148,4 +148,19 @@ async fn a_certificate_near_its_end_is_renewed_over_the_link() {
     let mut last = Switch::start(&world.address.to_string(), dir, None);
     last.synced(true).await;
     assert_eq!(last.uplink.wait_ready(PATIENCE).unwrap().node, node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_its_exchange_forgot_joins_again_if_it_has_a_token() {
+    let world = World::new().await;
+    let switch = world.switch().await;
+    let (dir, _) = switch.stop().await;
+    let world = world.without_database().await;
+    let address = world.address.to_string();
+    let (forgotten, ready) = wait_ready(Switch::start(&address, dir, None), PATIENCE).await;
+    assert!(matches!(ready, Err(NotReady::Refused(_))), "{ready:?}");
+    let (dir, _) = forgotten.stop().await;
+    let mut again = Switch::start(&address, dir, Some(&world.token().await));
+    again.synced(true).await;
+    assert_eq!(nodes::list(&world.exchange).await.unwrap().len(), 1);
 }

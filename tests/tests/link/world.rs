@@ -17,27 +17,30 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// Longer than anything here takes; what takes longer is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Cores of a switch.
-pub const CORES: usize = 2;
+pub(crate) const CORES: usize = 2;
 
 /// An exchange whose feed can be stopped and started again at the same address.
-pub struct World {
-    pub exchange: Exchange,
-    pub feed: Option<Feed>,
-    pub address: SocketAddr,
+pub(crate) struct World {
+    pub(crate) exchange: Exchange,
+    pub(crate) feed: Option<Feed>,
+    pub(crate) address: SocketAddr,
     router: Router,
     dir: TempDir,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Router::new()).await
     }
 
     /// With more routes.
-    pub async fn with(extra: Router) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    pub(crate) async fn with(extra: Router) -> Self {
+        Self::in_dir(tempfile::tempdir().unwrap(), extra).await
+    }
+
+    async fn in_dir(dir: TempDir, extra: Router) -> Self {
         let mut config = Config::new(dir.path(), "http://127.0.0.1:7300");
         config.rate_limits = RateLimits::off();
         let exchange = Exchange::open(config, Clock::system()).await.unwrap();
@@ -47,25 +50,39 @@ impl World {
         Self { exchange, address: feed.local_addr(), feed: Some(feed), router, dir }
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub async fn stop_feed(&mut self) {
+    pub(crate) async fn stop_feed(&mut self) {
         self.feed.take().expect("the feed runs").stop(Duration::ZERO).await;
     }
 
-    pub async fn start_feed(&mut self) {
-        let feed = Feed::start_with(self.exchange.clone(), self.router.clone(), self.address).await.unwrap();
-        self.feed = Some(feed);
+    pub(crate) async fn start_feed(&mut self) {
+        // The socket of the feed before is closed by a task of its own.
+        eventually("the address is free again", async || {
+            self.feed = Feed::start_with(self.exchange.clone(), self.router.clone(), self.address).await.ok();
+            self.feed.is_some()
+        })
+        .await;
     }
 
-    pub async fn token(&self) -> String {
+    /// The same cluster with an empty database: its CA and secrets are all that is left.
+    pub(crate) async fn without_database(mut self) -> Self {
+        self.stop_feed().await;
+        self.exchange.db.close().await;
+        for name in ["exchange.db", "exchange.db-wal", "exchange.db-shm"] {
+            let _ = std::fs::remove_file(self.dir().join(name));
+        }
+        Self::in_dir(self.dir, Router::new()).await
+    }
+
+    pub(crate) async fn token(&self) -> String {
         nodes::create_join_token(&self.exchange, nodes::JOIN_TOKEN_TTL).await.unwrap()
     }
 
     /// A switch that has joined and is in step.
-    pub async fn switch(&self) -> Switch {
+    pub(crate) async fn switch(&self) -> Switch {
         let mut switch = Switch::start(&self.address.to_string(), tempfile::tempdir().unwrap(), Some(&self.token().await));
         switch.synced(true).await;
         switch
@@ -73,16 +90,16 @@ impl World {
 }
 
 /// An uplink, and the mailbox of its cores.
-pub struct Switch {
-    pub uplink: Uplink,
-    pub sender: UplinkSender,
-    pub inbox: mpsc::UnboundedReceiver<(usize, ToCore)>,
-    pub dir: TempDir,
+pub(crate) struct Switch {
+    pub(crate) uplink: Uplink,
+    pub(crate) sender: UplinkSender,
+    pub(crate) inbox: mpsc::UnboundedReceiver<(usize, ToCore)>,
+    pub(crate) dir: TempDir,
     tickets: u64,
 }
 
 impl Switch {
-    pub fn start(exchange: &str, dir: TempDir, token: Option<&str>) -> Self {
+    pub(crate) fn start(exchange: &str, dir: TempDir, token: Option<&str>) -> Self {
         let (outbox, inbox) = mpsc::unbounded_channel();
         let mut config = UplinkConfig::new(exchange, dir.path(), "http://127.0.0.1:7301");
         config.join_token = token.map(|token| token.parse().unwrap());
@@ -92,14 +109,14 @@ impl Switch {
     }
 
     /// Leaves, and gives back what it needs to come again and how many reports were lost.
-    pub async fn stop(self) -> (TempDir, usize) {
+    pub(crate) async fn stop(self) -> (TempDir, usize) {
         let Self { uplink, dir, .. } = self;
         let lost = tokio::task::spawn_blocking(move || uplink.stop(PATIENCE)).await.unwrap();
         (dir, lost)
     }
 
     /// The next message for core 0 that `wanted` takes; others are passed over.
-    pub async fn next<T>(&mut self, what: &str, mut wanted: impl FnMut(ToCore) -> Option<T>) -> T {
+    pub(crate) async fn next<T>(&mut self, what: &str, mut wanted: impl FnMut(ToCore) -> Option<T>) -> T {
         let found = async {
             loop {
                 let (core, message) = self.inbox.recv().await.expect("the uplink runs");
@@ -113,17 +130,17 @@ impl Switch {
         tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {what}"))
     }
 
-    pub async fn synced(&mut self, wanted: bool) {
+    pub(crate) async fn synced(&mut self, wanted: bool) {
         let what = format!("Synced({wanted})");
         self.next(&what, |message| matches!(message, ToCore::Synced(now) if now == wanted).then_some(())).await;
     }
 
-    pub fn ticket(&mut self) -> Ticket {
+    pub(crate) fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket { core: 0, number: self.tickets }
     }
 
-    pub async fn ask(&mut self, question: Lookup) -> Option<LookupAnswer> {
+    pub(crate) async fn ask(&mut self, question: Lookup) -> Option<LookupAnswer> {
         let ticket = self.ticket();
         self.sender.send(ToExchange::Lookup(ticket, question));
         let answered = |message| match message {
@@ -134,7 +151,7 @@ impl Switch {
     }
 
     /// Begins a request.
-    pub fn pass(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Ticket {
+    pub(crate) fn pass(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Ticket {
         let ticket = self.ticket();
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -144,7 +161,7 @@ impl Switch {
     }
 
     /// A whole request with a small body, and its whole answer.
-    pub async fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, Vec<u8>) {
+    pub(crate) async fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, Vec<u8>) {
         let ticket = self.pass(method, target, headers);
         if !body.is_empty() {
             self.sender.send(ToExchange::PassBody(ticket, Bytes::copy_from_slice(body.as_bytes())));
@@ -155,7 +172,7 @@ impl Switch {
     }
 
     /// The head of an answer.
-    pub async fn answer(&mut self, ticket: Ticket) -> PassAnswer {
+    pub(crate) async fn answer(&mut self, ticket: Ticket) -> PassAnswer {
         let head = |message| match message {
             ToCore::PassAnswer(of, head) if of == ticket => Some(head),
             ToCore::PassFailed(of) if of == ticket => panic!("the request failed"),
@@ -165,7 +182,7 @@ impl Switch {
     }
 
     /// The next piece of an answer's body; `None` at its end.
-    pub async fn piece(&mut self, ticket: Ticket) -> Option<Bytes> {
+    pub(crate) async fn piece(&mut self, ticket: Ticket) -> Option<Bytes> {
         let piece = |message| match message {
             ToCore::PassBody(of, bytes) if of == ticket => Some(Some(bytes)),
             ToCore::PassEnd(of) if of == ticket => Some(None),
@@ -180,7 +197,7 @@ impl Switch {
     }
 
     /// What is left of an answer's body.
-    pub async fn rest(&mut self, ticket: Ticket) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self, ticket: Ticket) -> Vec<u8> {
         let mut body = Vec::new();
         while let Some(bytes) = self.piece(ticket).await {
             body.extend_from_slice(&bytes);
@@ -189,7 +206,7 @@ impl Switch {
     }
 
     /// Registers an agent through the link, as a client of the switch would; gives its id and API key.
-    pub async fn register(&mut self, name: &str) -> (landline_wire::ids::AgentId, String) {
+    pub(crate) async fn register(&mut self, name: &str) -> (landline_wire::ids::AgentId, String) {
         let card = serde_json::json!({"card": {
             "name": name, "description": "An agent of the link's tests.", "version": "1.0.0", "skills": [],
         }});
@@ -202,7 +219,7 @@ impl Switch {
 }
 
 /// Waits until something becomes true.
-pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
     let until = tokio::time::Instant::now() + PATIENCE;
     while !check().await {
         assert!(tokio::time::Instant::now() < until, "never: {what}");

@@ -150,14 +150,13 @@ impl Engine {
         let slots = std::mem::take(&mut line.calls);
         let outgoing = std::mem::take(&mut line.outgoing);
         line.streams = None;
-        if let Credential::Token { jti, .. } = credential {
-            if let Some(keys) = self.by_token.get_mut(jti.as_bytes()) {
+        if let Credential::Token { jti, .. } = credential
+            && let Some(keys) = self.by_token.get_mut(jti.as_bytes()) {
                 keys.retain(|other| *other != key);
                 if keys.is_empty() {
                     self.by_token.remove(jti.as_bytes());
                 }
             }
-        }
         for slot in slots {
             let Some(id) = self.calls.in_slot(slot).map(|(id, _)| id) else { continue };
             self.end_call_of_lost_line(id, now);

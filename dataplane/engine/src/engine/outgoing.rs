@@ -24,7 +24,7 @@ impl Engine {
         message: &Bytes,
         now: Now,
     ) -> Result<(), Violation> {
-        if call.id % 2 == 0 || call.id >= 1 << 53 {
+        if call.id.is_multiple_of(2) || call.id >= 1 << 53 {
             return Err(Violation::new(close::PROTOCOL_ERROR, "the id of a call must be odd and below 2^53"));
         }
         let Some(line) = self.lines.get_mut(key) else { return Ok(()) };
@@ -152,15 +152,13 @@ impl Engine {
             self.record(call, 499, now);
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
         }
-        if let Origin::Line { core, line, id } = gone {
-            if core == self.core && id != EVERY_CALL {
-                if let Some(line) = self.lines.get_mut(line) {
-                    line.outgoing = line.outgoing.saturating_sub(1);
-                    if let Some(streams) = &mut line.streams {
-                        streams.remove(&id);
-                    }
-                }
-            }
+        // The line's count of open calls stays as it is: an agent may cancel ids that it never called with, and a count
+        // that is too low would let its calls outlive it, while one too high costs a search when it leaves.
+        if let Origin::Line { core, line, id } = gone
+            && core == self.core
+            && let Some(streams) = self.lines.get_mut(line).and_then(|line| line.streams.as_mut())
+        {
+            streams.remove(&id);
         }
     }
 }

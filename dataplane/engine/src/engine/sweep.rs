@@ -13,6 +13,9 @@ use crate::types::{Effect, LineKey, Now};
 /// Milliseconds that a closing line may take to send what is queued.
 const CLOSE_GRACE_MS: u64 = 5_000;
 
+/// Seconds after which a line counts as idle and keeps no buffer for the next write.
+const QUIET_S: u64 = 2;
+
 impl Engine {
     /// Ends overdue calls. To be called every 50 ms or so while calls are open.
     pub fn sweep_calls(&mut self, now: Now) {
@@ -36,12 +39,12 @@ impl Engine {
                 }
                 continue;
             }
+            if line.pulse.silent_s(now.ms()) >= QUIET_S {
+                line.output.shrink();
+            }
             match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {
                 Beat::Quiet => {}
-                Beat::Ping => {
-                    line.output.shrink();
-                    ping.push(key);
-                }
+                Beat::Ping => ping.push(key),
                 Beat::Dead => dead.push(key),
             }
         }

@@ -36,6 +36,11 @@ impl Session {
         Self { reader: Reader::new(Role::Server, max_body + MESSAGE_OVERHEAD_BYTES) }
     }
 
+    /// Bytes of a fragmented message that are held until it is complete.
+    pub fn held(&self) -> usize {
+        self.reader.held()
+    }
+
     /// Takes the next message from the front of `buf`.
     ///
     /// # Errors
@@ -101,9 +106,14 @@ impl Pulse {
         *self = Self::new(now_ms);
     }
 
+    /// Seconds since something came.
+    pub fn silent_s(&self, now_ms: u64) -> u64 {
+        u64::from(((now_ms / 1000) as u32).saturating_sub(self.last_s))
+    }
+
     /// Looks at the line, about once a second. Each `heartbeat_s` of silence costs a ping; after the missed ones, life.
     pub fn sweep(&mut self, now_ms: u64, heartbeat_s: u64) -> Beat {
-        let silent = u64::from(((now_ms / 1000) as u32).saturating_sub(self.last_s));
+        let silent = self.silent_s(now_ms);
         if silent < heartbeat_s * (u64::from(self.missed) + 1) {
             return Beat::Quiet;
         }
