@@ -33,8 +33,15 @@ impl From<Problem> for Error {
 }
 
 impl From<DbError> for Error {
+    /// No connection in time means that more is asked than the database can do now; all else is a fault.
     fn from(error: DbError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            DbError::Driver(sqlx::Error::PoolTimedOut) => {
+                tracing::warn!("no database connection was free in time");
+                Self::new(Code::Overloaded, "The exchange is busy.")
+            }
+            error => Self::Internal(error.to_string()),
+        }
     }
 }
 

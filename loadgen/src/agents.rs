@@ -76,7 +76,8 @@ fn keep(path: &Path, agents: &[Agent]) -> anyhow::Result<()> {
         text.push('\n');
     }
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("cannot write {}", path.display()))
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Random bytes of the system's generator.
@@ -142,7 +143,9 @@ fn register_one(
             let Registered { id, api_key } = serde_json::from_slice(&body).context("the answer to a registration")?;
             Ok(Agent { id, api_key })
         }
-        429 => bail!("registration is rate-limited: give --admin-token-file, or start the server with --rate-limits off"),
+        429 => {
+            bail!("registration is rate-limited: give --admin-token-file, or start the server with --rate-limits off")
+        }
         _ => bail!("registration was answered with {status}: {}", String::from_utf8_lossy(&body)),
     }
 }

@@ -26,7 +26,8 @@ impl Origin {
         if host.contains('/') {
             bail!("the URL must have no path: give the API's prefix with --prefix");
         }
-        let has_port = host.rsplit(':').next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+        let has_port =
+            host.rsplit(':').next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
         let full = if has_port { host.to_owned() } else { format!("{host}:80") };
         let addr = full.to_socket_addrs().with_context(|| format!("cannot resolve {full}"))?.next();
         Ok(Self { addr: addr.with_context(|| format!("{full} has no address"))?, host: host.to_owned() })

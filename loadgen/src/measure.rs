@@ -143,12 +143,7 @@ where
     })
 }
 
-fn sample(
-    window: &Window,
-    warmup: f64,
-    seconds: f64,
-    server: Option<u32>,
-) -> anyhow::Result<(Duration, Option<u64>)> {
+fn sample(window: &Window, warmup: f64, seconds: f64, server: Option<u32>) -> anyhow::Result<(Duration, Option<u64>)> {
     std::thread::sleep(Duration::from_secs_f64(warmup));
     let before = server.map(cpu_us).transpose()?;
     let start = Instant::now();

@@ -33,11 +33,8 @@ pub fn run<F: Future>(future: F) -> io::Result<F::Output> {
             RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;
         return Ok(runtime.block_on(future));
     }
-    let mut runtime: Runtime<TimeDriver<IoUringDriver>> = RuntimeBuilder::<IoUringDriver>::new()
-        .uring_builder(ring())
-        .with_entries(ENTRIES)
-        .enable_timer()
-        .build()?;
+    let mut runtime: Runtime<TimeDriver<IoUringDriver>> =
+        RuntimeBuilder::<IoUringDriver>::new().uring_builder(ring()).with_entries(ENTRIES).enable_timer().build()?;
     Ok(runtime.block_on(future))
 }
 

@@ -62,11 +62,11 @@ impl Nat {
         let (tag, net) = (&self.tag, self.net);
         let mut script = format!(
             "ip netns add {tag}x
-             ip link add {tag}u type veth peer name up netns {tag}x
+             ip link add {tag}u type veth peer name outer netns {tag}x
              ip addr add 198.18.{net}.1/24 dev {tag}u
              ip link set {tag}u up
-             ip -n {tag}x addr add 198.18.{net}.2/24 dev up
-             ip -n {tag}x link set up up
+             ip -n {tag}x addr add 198.18.{net}.2/24 dev outer
+             ip -n {tag}x link set outer up
              ip -n {tag}x link set lo up
              ip netns exec {tag}x sysctl -qw net.ipv4.ip_forward=1\n"
         );
@@ -86,12 +86,12 @@ impl Nat {
         }
         script.push_str(&format!(
             "ip netns exec {tag}x nft -f - <<'RULES'
-table ip nat {{ chain out {{ type nat hook postrouting priority 100; oifname \"up\" masquerade; }} }}
+table ip nat {{ chain out {{ type nat hook postrouting priority 100; oifname \"outer\" masquerade; }} }}
 table inet filter {{
   chain forward {{
     type filter hook forward priority 0; policy drop;
     ct state established,related accept
-    iifname {{ \"l\", \"r\" }} oifname \"up\" accept
+    iifname {{ \"l\", \"r\" }} oifname \"outer\" accept
   }}
   chain input {{
     type filter hook input priority 0; policy drop;

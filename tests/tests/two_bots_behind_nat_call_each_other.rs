@@ -31,8 +31,8 @@ impl Image {
         };
         let pip = line("RUN pip install");
         let packages = pip.split_whitespace().skip(3).filter(|word| !word.starts_with('-')).map(str::to_owned).collect();
-        let add = line("ADD http");
-        let url = add.split_whitespace().nth(1).expect("ADD URL PATH");
+        let curl = line("curl -O http");
+        let url = curl.split_whitespace().last().expect("a URL");
         let script_path = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("a path in the URL");
         let entry = line("ENTRYPOINT");
         let entry_point: Value = serde_json::from_str(entry.trim_start_matches("ENTRYPOINT").trim()).expect("JSON");

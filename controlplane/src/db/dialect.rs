@@ -30,6 +30,15 @@ pub(super) fn sqlite_url(path: &Path) -> String {
     url
 }
 
+/// Makes the file, if it is not there, so that only its owner reads it; SQLite gives its companions the same mode.
+pub(super) fn make_private(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(sqlx::Error::Io(error).into()),
+        _ => Ok(()),
+    }
+}
+
 impl Dialect {
     /// The database that a URL names.
     pub(super) fn of(url: &str) -> Result<Self> {

@@ -70,7 +70,9 @@ impl Db {
     pub async fn open(config: &Config) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let url = if config.database_url.is_empty() {
-            dialect::sqlite_url(&config.data_dir.join("exchange.db"))
+            let path = config.data_dir.join("exchange.db");
+            dialect::make_private(&path)?;
+            dialect::sqlite_url(&path)
         } else {
             config.database_url.clone()
         };

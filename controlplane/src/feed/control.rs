@@ -69,9 +69,9 @@ pub(crate) async fn run(link: Arc<Link>, send: SendStream, recv: RecvStream, mut
         tokio::select! {
             changed = bell.changed(), if wait == POLL => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
-            message = queue.recv() => {
+            message = queue.recv(), if greeted => {
                 let Some(message) = message else { return };
-                if greeted && out.send(std::iter::once(message).chain(drain(&mut queue))).await.is_err() {
+                if out.send(std::iter::once(message).chain(drain(&mut queue))).await.is_err() {
                     return;
                 }
             }

@@ -28,7 +28,4 @@ pub(crate) mod store;
 mod tls;
 mod wire;
 
-#[cfg(test)]
-mod tests;
-
 pub use server::{Feed, FeedError};

@@ -45,7 +45,7 @@ async fn serve(router: Router, send: &mut SendStream, recv: RecvStream) -> Resul
 /// The request as the router sees it. `None`: the switch passed on what is no request, which its own parser excludes.
 fn request(head: PassHead, reader: Reader) -> Option<Request<Body>> {
     let method = Method::from_bytes(head.method.as_bytes()).ok()?;
-    let uri: Uri = head.target.parse().ok()?;
+    let uri: Uri = head.target.parse().or_else(|_| escaped(&head.target).parse()).ok()?;
     let mut headers = HeaderMap::with_capacity(head.headers.len());
     for (name, value) in head.headers {
         headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&value).ok()?);
@@ -54,6 +54,21 @@ fn request(head: PassHead, reader: Reader) -> Option<Request<Body>> {
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     request.extensions_mut().insert(Peer(head.peer));
     Some(request)
+}
+
+/// A target whose characters are no URI's, escaped as browsers do (RFC 3986 section 2.1): it finds no route, and says so
+/// in the usual way.
+fn escaped(target: &str) -> String {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    let mut out = String::with_capacity(target.len() + 16);
+    for byte in target.bytes() {
+        if allowed(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// The body as it comes. A stream that was reset is a body that broke off, never one that ended.

@@ -1,18 +1,23 @@
 //! TLS and QUIC of the link: who may speak which protocol, and how much of it at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_STREAMS, STREAM_WINDOW_BYTES};
 use landline_link::{ALPN_JOIN, ALPN_LINK};
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::WebPkiClientVerifier;
 
 use super::ca::Ca;
 use super::server::FeedError;
+use crate::secrets::random;
+
+/// Bytes of a connection id: enough that two connections never share one.
+const CONNECTION_ID_BYTES: usize = 8;
 
 /// TLS 1.3; a client shows a certificate of our CA, or none, which is only enough to join.
 pub(crate) fn server_config(ca: &Ca) -> Result<ServerConfig, FeedError> {
@@ -54,5 +59,27 @@ fn transport() -> TransportConfig {
 /// The key of stateless resets outlives the process: a switch that still talks to a connection of the one before is told
 /// at once, instead of waiting for silence.
 pub(crate) fn endpoint_config(ca: &Ca) -> EndpointConfig {
-    EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, ca.reset_key())))
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, ca.reset_key())));
+    config.cid_generator(|| Box::new(ConnectionIds));
+    config
+}
+
+/// Random connection ids. quinn's own carry a mark of the process that made them, and packets of any other process are
+/// dropped in silence: exactly those that have to be answered with a reset. (Resets are rate limited and smaller than
+/// what they answer.)
+struct ConnectionIds;
+
+impl ConnectionIdGenerator for ConnectionIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let id = random::<CONNECTION_ID_BYTES>().expect("a connection's keys needed randomness before its id did");
+        ConnectionId::new(&id)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use landline_link::codec::{self, CodecError};
-use quinn::{RecvStream, VarInt};
+use quinn::RecvStream;
 use serde::de::DeserializeOwned;
 
 /// Bytes taken from quinn at once; its chunks are a datagram's payload or less.
@@ -58,10 +58,5 @@ impl Reader {
             return Ok(Some(self.buffer.split().freeze()));
         }
         Ok(self.stream.read_chunk(CHUNK_BYTES, true).await?.map(|chunk| chunk.bytes))
-    }
-
-    /// Tells the other side that nothing more of the stream is wanted.
-    pub(crate) fn stop(&mut self, code: u32) {
-        let _ = self.stream.stop(VarInt::from_u32(code));
     }
 }

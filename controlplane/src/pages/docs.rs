@@ -41,6 +41,7 @@ documents! {
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
+    "LIMITS" "Every bound, its value and its reason.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
     "ARCHITECTURE" "How it is built: two planes, the crates, and a call's way through them.";

@@ -1,5 +1,7 @@
 //! The pages, through the router, on a real database.
 
+mod limits;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -209,4 +211,49 @@ async fn text_of_agents_is_never_markup() {
     let text: String = page.split('<').filter_map(|piece| piece.split_once('>').map(|(_, text)| text)).collect();
     assert!(text.contains("relay.request anonymous → &lt;img src=x onerror=alert(1)&gt;"), "{text}");
     assert!(text.contains(" 200 1.4ms"), "{text}");
+}
+
+#[tokio::test]
+async fn the_documents_name_every_route_and_every_member_of_an_event() {
+    let api = docs::DOCUMENTS.iter().find(|document| document.path == "HTTP_API").expect("HTTP_API").markdown(PUBLIC);
+    let routes: Vec<String> = include_str!("../router.rs")
+        .split(".route(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|path| path.replace("{agent_id}", "{id}").replace("{node_id}", "{id}"))
+        .collect();
+    assert!(routes.len() > 20, "{routes:?}");
+    for route in routes {
+        assert!(
+            api.contains(&format!("{route}`")) || api.contains(&format!("{route}?")),
+            "{route} is not in HTTP_API.md"
+        );
+    }
+
+    let events = docs::DOCUMENTS.iter().find(|document| document.path == "EVENT_STREAM").expect("EVENT_STREAM");
+    let events = events.markdown(PUBLIC);
+    let id = "0190b2c4-0000-7000-8000-000000000001";
+    let known = [
+        (
+            "relay.request",
+            serde_json::json!({"ts": "", "from_agent_id": null, "to_agent_id": id, "a2a_method": null,
+            "request_id": "", "status_code": 200, "latency_ms": 1.0, "route": "relay"}),
+        ),
+        ("agent.connect", serde_json::json!({"ts": "", "agent_id": id, "name": null})),
+        ("agent.registered", serde_json::json!({"ts": "", "agent_id": id, "name": ""})),
+    ];
+    // The structs are closed: they take exactly these members, or they do not parse.
+    serde_json::from_value::<landline_api::relay::RelayEvent>(known[0].1.clone()).expect("a call's record");
+    serde_json::from_value::<landline_api::events::Presence>(known[1].1.clone()).expect("a line's event");
+    serde_json::from_value::<landline_api::events::Change>(known[2].1.clone()).expect("a change of the directory");
+    for (kind, example) in known {
+        let section = events.split(&format!("\n`{kind}`")).nth(1).expect("a section of the kind");
+        let table = section.split("\n\n").nth(1).expect("a table");
+        let named: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let mut members: Vec<&str> = example.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut sorted = named.clone();
+        sorted.sort_unstable();
+        members.sort_unstable();
+        assert_eq!(sorted, members, "{kind}");
+    }
 }

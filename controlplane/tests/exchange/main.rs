@@ -11,4 +11,3 @@ mod presence;
 mod stream;
 mod upkeep;
 mod world;
-mod zz_speed;

@@ -78,6 +78,19 @@ on_both! {
         assert!(!world.attached(&bot).await);
     }
 
+    async fn only_the_owner_reads_what_is_in_the_data_directory(world) {
+        use std::os::unix::fs::PermissionsExt;
+        let mut files = 0;
+        for dir in [world.dir.path().to_owned(), world.dir.path().join("secrets")] {
+            for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+                let (mode, is_dir) = (entry.metadata().unwrap().permissions().mode() & 0o777, entry.path().is_dir());
+                assert_eq!(mode, if is_dir { 0o700 } else { 0o600 }, "{:?}", entry.path());
+                files += 1;
+            }
+        }
+        assert!(files >= 4, "{files}");
+    }
+
     async fn the_background_stops_when_it_is_told_and_ends_the_streams(world) {
         use http_body_util::BodyExt;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -161,10 +161,11 @@ impl Credentials {
     /// Applies a change, to the snapshot if one is under way.
     pub fn apply(&mut self, op: &Op) {
         if let Op::Keys { jwks } = op
-            && let Ok(verifier) = Verifier::from_jwks(jwks) {
-                self.verifier = Some(verifier);
-                self.tokens.clear();
-            }
+            && let Ok(verifier) = Verifier::from_jwks(jwks)
+        {
+            self.verifier = Some(verifier);
+            self.tokens.clear();
+        }
         self.staged.as_mut().unwrap_or(&mut self.pushed).apply(op);
     }
 

@@ -1,5 +1,7 @@
 //! Everything that fuzzing ever kept, and the programs it starts from, through the same target as ordinary tests.
 
+#![allow(clippy::disallowed_methods, reason = "the crate is pure, its tests read files")]
+
 #[path = "../fuzz/targets/engine.rs"]
 mod engine;
 

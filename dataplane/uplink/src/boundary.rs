@@ -1,5 +1,6 @@
 //! What crosses between the cores' threads and the uplink's thread.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,8 +17,8 @@ pub struct Ticket {
 }
 
 /// From a core to the uplink. Sent through an unbounded channel; what is in it is bounded by its senders: look-ups and
-/// passed-on requests by their own limits, reports by the spool's bound ([`crate::Uplink::has_room`]).
-#[derive(Debug)]
+/// passed-on requests by their own limits, reports by the spool's bound ([`crate::Uplink::has_room`]). `Debug` shows
+/// nothing of a request but its size.
 pub enum ToExchange {
     /// A question; answered by [`ToCore::Answer`], always, within the look-up timeout.
     Lookup(Ticket, Lookup),
@@ -35,8 +36,22 @@ pub enum ToExchange {
     PassCredit(Ticket, usize),
 }
 
-/// From the uplink to a core.
-#[derive(Debug, Clone)]
+impl fmt::Debug for ToExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lookup(ticket, question) => f.debug_tuple("Lookup").field(ticket).field(question).finish(),
+            Self::Report(report) => f.debug_tuple("Report").field(report).finish(),
+            Self::PassHead(ticket, head) => f.debug_tuple("PassHead").field(ticket).field(head).finish(),
+            Self::PassBody(ticket, bytes) => f.debug_tuple("PassBody").field(ticket).field(&bytes.len()).finish(),
+            Self::PassEnd(ticket) => f.debug_tuple("PassEnd").field(ticket).finish(),
+            Self::PassCancel(ticket) => f.debug_tuple("PassCancel").field(ticket).finish(),
+            Self::PassCredit(ticket, bytes) => f.debug_tuple("PassCredit").field(ticket).field(bytes).finish(),
+        }
+    }
+}
+
+/// From the uplink to a core. `Debug` shows nothing of an answer but its status and size.
+#[derive(Clone)]
 pub enum ToCore {
     /// Answer to [`ToExchange::Lookup`]. `None`: the exchange is away or did not answer in time.
     Answer(Ticket, Option<LookupAnswer>),
@@ -72,6 +87,27 @@ pub enum ToCore {
     PassEnd(Ticket),
     /// The exchange is away, or the answer broke off. Before `PassAnswer`: 503 `exchange_unavailable`.
     PassFailed(Ticket),
+}
+
+impl fmt::Debug for ToCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(ticket, answer) => f.debug_tuple("Answer").field(ticket).field(answer).finish(),
+            Self::Welcome(welcome) => f.debug_tuple("Welcome").field(welcome).finish(),
+            Self::Reset => f.write_str("Reset"),
+            Self::Apply(ops) => f.debug_tuple("Apply").field(ops).finish(),
+            Self::Synced(synced) => f.debug_tuple("Synced").field(synced).finish(),
+            Self::Kick { agent, session, code } => {
+                f.debug_tuple("Kick").field(agent).field(session).field(code).finish()
+            }
+            Self::Drain { deadline_ms } => f.debug_tuple("Drain").field(deadline_ms).finish(),
+            Self::PassCredit(ticket, bytes) => f.debug_tuple("PassCredit").field(ticket).field(bytes).finish(),
+            Self::PassAnswer(ticket, head) => f.debug_tuple("PassAnswer").field(ticket).field(&head.status).finish(),
+            Self::PassBody(ticket, bytes) => f.debug_tuple("PassBody").field(ticket).field(&bytes.len()).finish(),
+            Self::PassEnd(ticket) => f.debug_tuple("PassEnd").field(ticket).finish(),
+            Self::PassFailed(ticket) => f.debug_tuple("PassFailed").field(ticket).finish(),
+        }
+    }
 }
 
 /// How the uplink reaches the cores' mailboxes. Called on the uplink's thread; must not block.

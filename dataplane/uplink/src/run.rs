@@ -144,7 +144,7 @@ async fn dispatch(shared: Rc<Shared>, mut urgent: mpsc::UnboundedReceiver<ToExch
         let connection = shared.link.borrow().clone();
         match message {
             ToExchange::Lookup(ticket, question) => lookup::ask(&shared, connection, ticket, question),
-            ToExchange::Report(report) => shared.spool.borrow_mut().push(report),
+            ToExchange::Report(_) => debug_assert!(false, "the sender gives reports a queue of their own"),
             ToExchange::PassHead(ticket, head) => passes.begin(connection, ticket, head),
             ToExchange::PassBody(ticket, bytes) => passes.body(ticket, bytes),
             ToExchange::PassEnd(ticket) => passes.end(ticket),
@@ -184,6 +184,9 @@ impl Dialler {
                 self.note(&fault);
             }
             let welcomed = self.shared.metrics.connections.load(Ordering::Relaxed) > connections;
+            if welcomed {
+                self.last_fault.clear();
+            }
             bound = if welcomed { BACKOFF_MS.0 } else { (bound * 2).min(BACKOFF_MS.1) };
             tokio::time::sleep(Duration::from_millis(jitter(bound))).await;
         }
@@ -212,7 +215,6 @@ impl Dialler {
         // Before our own close, which would take its place.
         let code = close_code(&connection);
         session::ended(&self.shared, &connection);
-        self.last_fault.clear();
         match code {
             Some(CLOSE_UNKNOWN_NODE) if self.shared.config.join_token.is_some() => {
                 *self.identity.borrow_mut() = None;

@@ -81,6 +81,7 @@ fn apply(shared: &Shared, subscriber: &mut Subscriber, message: Option<Down>) ->
         tracing::warn!("out of step with the exchange, a snapshot is asked for: {lost}");
         Fault::failed(lost)
     })?;
+    shared.metrics.revision.store(subscriber.have().map_or(0, |have| have.revision), Ordering::Relaxed);
     for effect in effects {
         match effect {
             Effect::Welcome(welcome) => {
@@ -101,7 +102,6 @@ fn apply(shared: &Shared, subscriber: &mut Subscriber, message: Option<Down>) ->
             Effect::Drain { deadline_ms } => shared.to_all(ToCore::Drain { deadline_ms }),
         }
     }
-    shared.metrics.revision.store(subscriber.have().map_or(0, |have| have.revision), Ordering::Relaxed);
     Ok(())
 }
 

@@ -20,7 +20,8 @@ use crate::{net, runtime, scenario};
 /// # Errors
 /// It cannot listen.
 pub fn serve(args: &RawServerArgs) -> anyhow::Result<()> {
-    let listener = std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listener =
+        std::net::TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready {}", listener.local_addr()?)?;
     out.flush()?;

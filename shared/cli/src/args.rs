@@ -70,6 +70,12 @@ pub enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  landline completions bash > /etc/bash_completion.d/landline")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// A server's settings.

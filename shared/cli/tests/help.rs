@@ -38,6 +38,7 @@ fn the_help_texts_are_as_kept() {
         &["backup"],
         &["restore"],
         &["admin"],
+        &["completions"],
     ] {
         let name = if path.is_empty() { "landline".into() } else { path.join("-") };
         let file = folder.join(format!("{name}.txt"));
@@ -50,6 +51,21 @@ fn the_help_texts_are_as_kept() {
         }
     }
     assert!(stale.is_empty(), "changed: {stale:?}; see this file's head");
+}
+
+#[test]
+fn the_operators_guide_lists_every_setting() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md");
+    let mut guide = fs::read_to_string(&path).unwrap();
+    let table = landline::config::table::markdown();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        let head = table.lines().next().unwrap();
+        let start = guide.find(head).expect("the table's place");
+        let end = guide[start..].find("\n\n").map_or(guide.len(), |length| start + length + 1);
+        guide.replace_range(start..end, &table);
+        fs::write(&path, &guide).unwrap();
+    }
+    assert!(guide.contains(&table), "docs/OPERATIONS.md is behind the table of settings; see this file's head");
 }
 
 #[test]

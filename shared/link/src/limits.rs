@@ -30,9 +30,10 @@ pub const MAX_STREAMS: u32 = 8_192;
 pub const STREAM_WINDOW_BYTES: u32 = WINDOW_BYTES as u32;
 
 /// The side that says nothing sends a QUIC ping after this time.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(2);
-/// Silence after which the other side counts as gone: three missed pings.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(6);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// Silence after which the other side counts as gone. It is counted from the first ping that got no answer, so that a
+/// dead exchange is noticed within [`KEEP_ALIVE`] more; one that was restarted answers the ping with a reset, at once.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a handshake, a join, and for the first message of a stream.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

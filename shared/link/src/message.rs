@@ -350,8 +350,9 @@ pub struct CallRecord {
     pub route: Route,
 }
 
-/// Head of a request that the switch passes on. The body follows raw until the stream's end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Head of a request that the switch passes on. The body follows raw until the stream's end. `Debug` shows neither target
+/// nor headers: a credential may be in both.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassHead {
     /// HTTP method.
     pub method: String,
@@ -363,6 +364,15 @@ pub struct PassHead {
     pub peer: std::net::IpAddr,
     /// Did the caller come over TLS?
     pub tls: bool,
+}
+
+impl std::fmt::Debug for PassHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PassHead")
+            .field("method", &self.method)
+            .field("headers", &self.headers.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Head of the answer to a passed-on request. The body follows raw until the stream's end; a reset stream is a broken

@@ -148,7 +148,7 @@ mod tests {
         {
             let id = CallId::pack(core, slot, generation);
             assert_eq!((id.core(), id.slot(), id.generation()), (core, slot, generation));
-            assert!(id.to_wire() < 1 << 53 && id.to_wire() % 2 == 0);
+            assert!(id.to_wire() < 1 << 53 && id.to_wire().is_multiple_of(2));
             assert_eq!(CallId::from_wire(id.to_wire()), Some(id));
         }
         assert_eq!(CallId::from_wire(7), None);

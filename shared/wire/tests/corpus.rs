@@ -1,5 +1,7 @@
 //! Everything that fuzzing ever kept, and the golden files it starts from, through the same targets as ordinary tests.
 
+#![allow(clippy::disallowed_methods, reason = "the crate is pure, its tests read files")]
+
 #[path = "../fuzz/targets/cuts.rs"]
 mod cuts;
 #[path = "../fuzz/targets/frame.rs"]

@@ -2,6 +2,8 @@
 //! encoder and decoder share would show. `UPDATE_GOLDEN=1 cargo test -p landline-wire --test golden` writes them anew;
 //! the difference is a change of the protocol.
 
+#![allow(clippy::disallowed_methods, reason = "the crate is pure, its tests read files")]
+
 mod samples;
 
 use std::fmt::Write as _;

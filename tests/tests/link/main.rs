@@ -2,6 +2,7 @@
 //! on loopback between them. The cores are the test.
 
 mod joining;
+mod killing;
 mod passing;
 mod reporting;
 mod state;

@@ -91,8 +91,11 @@ async fn the_exchanges_own_routes_answer_through_the_link() {
     let (status, body) = switch.request("GET", "/connect/v1/agents?limit=1", &[], "").await;
     assert_eq!(status, 200);
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["limit"], 1);
-    let (status, _) = switch.request("GET", "/nonsense", &[], "").await;
-    assert_eq!(status, 404);
+    for target in ["/nonsense", "/a<b>`\\^{|}\"c?q=<d>"] {
+        let (status, body) = switch.request("GET", target, &[], "").await;
+        assert_eq!(status, 404, "{target}");
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["code"], "not_found");
+    }
     let (_, peer) = switch.request("GET", "/test/peer", &[("forwarded", "for=203.0.113.9")], "").await;
     assert_eq!(peer, b"192.0.2.7", "the caller's address is what the switch says");
 }
@@ -164,6 +167,19 @@ async fn an_answer_that_nobody_takes_stops_at_its_window() {
     assert_eq!(taken, WINDOW_BYTES);
     switch.sender.send(ToExchange::PassCredit(slow, taken));
     assert_eq!(switch.rest(slow).await.len(), WINDOW_BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_before_the_request_is_complete_is_delivered() {
+    let world = World::with(routes(Alive::default())).await;
+    let mut switch = world.switch().await;
+    let ticket = switch.pass("POST", "/connect/v1/agents", &[("content-type", "application/json")]);
+    let body = big(WINDOW_BYTES);
+    switch.sender.send(ToExchange::PassBody(ticket, body.clone()));
+    switch.sender.send(ToExchange::PassBody(ticket, body));
+    assert_eq!(switch.answer(ticket).await.status, 413);
+    assert!(!switch.rest(ticket).await.is_empty());
+    eventually("nothing is open", async || switch.uplink.figures().passes_open == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,10 @@ async fn a_new_switch_gets_the_state_and_then_every_change_in_order() {
     let kinds = |message| {
         match message {
             ToCore::Welcome(welcome) => {
-                assert_eq!((welcome.prefix.as_str(), welcome.issuer.as_str()), ("/connect", "http://127.0.0.1:7300/connect"));
+                assert_eq!(
+                    (welcome.prefix.as_str(), welcome.issuer.as_str()),
+                    ("/connect", "http://127.0.0.1:7300/connect")
+                );
                 seen.push("welcome");
             }
             ToCore::Reset => seen.push("reset"),

@@ -44,7 +44,8 @@ impl World {
         let mut config = Config::new(dir.path(), "http://127.0.0.1:7300");
         config.rate_limits = RateLimits::off();
         let exchange = Exchange::open(config, Clock::system()).await.unwrap();
-        let router = exchange.router().merge(extra);
+        // In this order, so that what has no route is the exchange's to refuse.
+        let router = extra.merge(exchange.router());
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let feed = Feed::start_with(exchange.clone(), router.clone(), any).await.unwrap();
         Self { exchange, address: feed.local_addr(), feed: Some(feed), router, dir }
@@ -83,7 +84,8 @@ impl World {
 
     /// A switch that has joined and is in step.
     pub(crate) async fn switch(&self) -> Switch {
-        let mut switch = Switch::start(&self.address.to_string(), tempfile::tempdir().unwrap(), Some(&self.token().await));
+        let mut switch =
+            Switch::start(&self.address.to_string(), tempfile::tempdir().unwrap(), Some(&self.token().await));
         switch.synced(true).await;
         switch
     }
@@ -161,7 +163,13 @@ impl Switch {
     }
 
     /// A whole request with a small body, and its whole answer.
-    pub(crate) async fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, Vec<u8>) {
+    pub(crate) async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, Vec<u8>) {
         let ticket = self.pass(method, target, headers);
         if !body.is_empty() {
             self.sender.send(ToExchange::PassBody(ticket, Bytes::copy_from_slice(body.as_bytes())));

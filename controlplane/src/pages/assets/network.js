@@ -94,9 +94,12 @@
     const caller = call.from_agent_id && jackOf(call.from_agent_id);
     const to = centre(callee);
     const from = caller && caller !== callee ? centre(caller) : [to[0] - 40, frame.height];
-    const sag = Math.max(from[1], to[1]) + 26 + Math.abs(from[0] - to[0]) / 5;
+    const across = Math.abs(from[0] - to[0]);
+    // A cord hangs; between jacks of one column it would hang across everything between them, so it bows aside.
+    const by = across < 40 ? (from[1] + to[1]) / 2 : Math.max(from[1], to[1]) + 26 + across / 5;
+    const bx = (from[0] + to[0]) / 2 + (across < 40 ? 30 + Math.abs(from[1] - to[1]) / 3 : 0);
     const cord = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    cord.setAttribute("d", `M${from} Q${(from[0] + to[0]) / 2},${sag} ${to}`);
+    cord.setAttribute("d", `M${from} Q${bx},${by} ${to}`);
     cord.setAttribute("pathLength", "1");
     if (call.status_code >= 500) cord.classList.add("bad");
     cord.addEventListener("animationend", () => cord.remove());

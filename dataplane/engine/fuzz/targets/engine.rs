@@ -14,18 +14,15 @@
 //! | 8 | | Mallory leaves, or comes back |
 //! | 9 | id | Mallory gives up a call, under an id that may be Bob's |
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod world;
 
-use bytes::{Bytes, BytesMut};
-use landline_engine::{
-    Attach, CallRequest, Config, ConnKey, Effect, Engine, Flush, LineKey, Mail, Now, Origin, Principal, Reply,
-};
-use landline_link::{Credential, Report};
-use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Response, decode, encode};
-use landline_wire::ids::{AgentId, SessionId};
-use landline_wire::message::{Message, Progress, Reader, Role};
+use bytes::Bytes;
+use landline_engine::{CallRequest, ConnKey, Mail, Now, Origin};
+use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Response};
+use landline_wire::ids::AgentId;
 
-const CORES: usize = 2;
+use world::{Honest, Piece, World, encoded};
+
 /// Less than any deadline, so that no honest call may fail for its time.
 const MOST_MS: u64 = 50_000;
 /// Honest calls open at the same time; with Mallory's own 64 below what a line takes.
@@ -63,107 +60,21 @@ impl<'a> Program<'a> {
     }
 }
 
-fn encoded(frame: &Frame<'_>) -> Bytes {
-    let mut out = BytesMut::new();
-    encode(&mut out, frame);
-    out.freeze()
-}
-
-/// An agent and its line.
-struct Peer {
-    agent: AgentId,
-    core: usize,
-    line: Option<LineKey>,
-}
-
-/// What the caller of an honest call must see next.
-#[derive(Debug, PartialEq)]
-struct Piece {
-    is_head: bool,
-    body: Vec<u8>,
-    more: bool,
-}
-
-/// A call by an honest caller to Alice.
-#[derive(Default)]
-struct Honest {
-    /// The relay's id, once Alice has it.
-    id: Option<u64>,
-    parts: u32,
-    is_answered: bool,
-    due: VecDeque<Piece>,
-    records: u32,
-}
-
-struct World {
-    engines: Vec<Engine>,
-    now: Now,
-    alice: Peer,
-    bob: Peer,
-    mallory: Peer,
-    honest: Vec<Honest>,
-    /// Honest calls by Bob's id or the HTTP exchange, and by the relay's id.
-    by_bob: HashMap<u64, usize>,
-    by_conn: HashMap<u64, usize>,
-    by_id: HashMap<u64, usize>,
-    /// Bob's calls to Mallory that have not ended.
-    to_mallory: HashSet<u64>,
-    /// Ids that Mallory may try: all that ever were on a line.
-    ids: Vec<u64>,
-    next_odd: u64,
-    sessions: u64,
-}
-
 impl World {
-    fn new() -> Self {
-        let peer = |n: u64| {
-            let agent = AgentId::from_parts(n, [n as u8; 10]);
-            Peer { agent, core: agent.home_core(CORES), line: None }
-        };
-        let engines = (0..CORES).map(|core| Engine::new(core, CORES, Config::default(), [3; 32])).collect();
-        let mut world = Self {
-            engines,
-            now: Now { us: 1_000_000, unix_ms: 1_700_000_000_000 },
-            alice: peer(1),
-            bob: peer(2),
-            mallory: peer(3),
-            honest: Vec::new(),
-            by_bob: HashMap::new(),
-            by_conn: HashMap::new(),
-            by_id: HashMap::new(),
-            to_mallory: HashSet::new(),
-            ids: vec![0, 1, 2],
-            next_odd: 1,
-            sessions: 0,
-        };
-        world.alice.line = Some(world.attach(world.alice.agent));
-        world.bob.line = Some(world.attach(world.bob.agent));
-        world.mallory.line = Some(world.attach(world.mallory.agent));
-        world.settle();
-        world
-    }
-
-    fn attach(&mut self, agent: AgentId) -> LineKey {
-        self.sessions += 1;
-        let principal = Principal { agent, credential: Credential::Key { key_gen: 0 } };
-        let attach = Attach { principal, session: SessionId::from_parts(self.sessions, [0; 10]), shared: false };
-        self.engines[agent.home_core(CORES)].attach(attach, self.now).expect("a line")
-    }
-
     fn perform(&mut self, operation: u8, program: &mut Program<'_>) {
         match operation {
             0 => self.bob_calls_alice(),
             1 => self.http_calls_alice(),
             2 => self.alice_answers(usize::from(program.number()), program.number() & 1 == 1),
             3 => self.mallory_meddles(program),
-            4 => self.from_mallory(Bytes::copy_from_slice(program.bytes())),
+            4 => self.mallory_sends(Bytes::copy_from_slice(program.bytes())),
             5 => self.mallory_calls(program),
             6 => self.bob_calls_mallory(),
             7 => self.time_passes(10 * u64::from(program.number())),
             8 => self.mallory_leaves_or_comes(),
             _ => {
                 let id = u64::from(program.number()) | 1;
-                self.from_mallory(encoded(&Frame::Cancel { id, code: None }));
+                self.mallory_sends(encoded(&Frame::Cancel { id, code: None }));
             }
         }
         self.settle();
@@ -183,7 +94,7 @@ impl World {
         let (to, request_id) = (self.alice.agent.to_string(), format!("h-{index}"));
         let body = index.to_le_bytes();
         let call = Call { id, to: &to, request_id: Some(&request_id), body: &body, ..Call::default() };
-        self.from_bob(encoded(&Frame::Call(call)));
+        self.bob_sends(encoded(&Frame::Call(call)));
     }
 
     fn http_calls_alice(&mut self) {
@@ -240,7 +151,7 @@ impl World {
         let id = if kind & 0x40 == 0 { known } else { known ^ (1 << (guess % 54)) };
         let (more, body) = (kind & 0x80 != 0, program.bytes());
         let text = str::from_utf8(body).unwrap_or("?");
-        self.from_mallory(encoded(&match kind % 5 {
+        self.mallory_sends(encoded(&match kind % 5 {
             0 => Frame::Response(Response { id, more, body, ..Response::default() }),
             1 => Frame::Chunk(Chunk { id, more, body }),
             2 => Frame::Credit { id, bytes: 1 << (body.len() % 64) },
@@ -260,7 +171,7 @@ impl World {
         };
         let id = u64::from(program.number()) | 1;
         let call = Call { id, to: &to.to_string(), body: program.bytes(), ..Call::default() };
-        self.from_mallory(encoded(&Frame::Call(call)));
+        self.mallory_sends(encoded(&Frame::Call(call)));
     }
 
     fn bob_calls_mallory(&mut self) {
@@ -270,7 +181,7 @@ impl World {
         }
         self.to_mallory.insert(id);
         let to = self.mallory.agent.to_string();
-        self.from_bob(encoded(&Frame::Call(Call { id, to: &to, ..Call::default() })));
+        self.bob_sends(encoded(&Frame::Call(Call { id, to: &to, ..Call::default() })));
     }
 
     fn next_odd(&mut self) -> u64 {
@@ -278,11 +189,11 @@ impl World {
         self.next_odd
     }
 
-    fn from_bob(&mut self, message: Bytes) {
+    fn bob_sends(&mut self, message: Bytes) {
         self.engines[self.bob.core].message(self.bob.line.expect("his line"), message, self.now);
     }
 
-    fn from_mallory(&mut self, message: Bytes) {
+    fn mallory_sends(&mut self, message: Bytes) {
         if let Some(line) = self.mallory.line {
             self.engines[self.mallory.core].message(line, message, self.now);
         }
@@ -307,149 +218,5 @@ impl World {
             Some(line) => self.engines[self.mallory.core].line_gone(line, self.now),
             None => self.mallory.line = Some(self.attach(self.mallory.agent)),
         }
-    }
-
-    /// Carries out all effects, as the shell would, and checks what reaches the honest.
-    fn settle(&mut self) {
-        loop {
-            let found = (0..CORES).find_map(|core| self.engines[core].poll_effect().map(|effect| (core, effect)));
-            let Some((core, effect)) = found else { return };
-            match effect {
-                Effect::Flush(line) => self.flush(core, line),
-                Effect::Close(line) | Effect::Abort(line) => {
-                    assert!(!self.is_honest(core, line), "an honest line is closed");
-                    self.engines[core].line_gone(line, self.now);
-                    if core == self.mallory.core && self.mallory.line == Some(line) {
-                        self.mallory.line = None;
-                    }
-                }
-                Effect::Reply(conn, reply) => {
-                    let index = self.by_conn[&conn.0];
-                    self.honest_reply(index, piece_of(reply));
-                }
-                Effect::Mail(to, mail) => self.engines[to].mail(mail, self.now),
-                // Mallory is looked up when she is called and is not there: nobody answers.
-                Effect::Lookup(number, _) => self.engines[core].answer(number, None, self.now),
-                Effect::Report(Report::Call(record)) => {
-                    if let Some(index) = record.request_id.strip_prefix("h-").and_then(|n| n.parse::<usize>().ok()) {
-                        if let Some(call) = self.honest.get_mut(index) {
-                            call.records += u32::from(record.from_agent_id != Some(self.mallory.agent));
-                        }
-                    }
-                }
-                Effect::Report(_) => {}
-            }
-        }
-    }
-
-    fn is_honest(&self, core: usize, line: LineKey) -> bool {
-        [&self.alice, &self.bob].iter().any(|peer| (peer.core, peer.line) == (core, Some(line)))
-    }
-
-    fn flush(&mut self, core: usize, line: LineKey) {
-        let mut stream = match self.engines[core].take_output(line) {
-            Some(Flush::One(buffer)) => buffer,
-            Some(Flush::Many(segments)) => BytesMut::from(&segments.concat()[..]),
-            None => return,
-        };
-        let mut reader = Reader::new(Role::Client, 2 << 20);
-        loop {
-            match reader.next(&mut stream).expect("sound framing") {
-                Progress::Message(Message::Binary(message)) => self.arrived(core, line, &message),
-                Progress::Message(Message::Close(..)) => {
-                    assert!(!self.is_honest(core, line), "an honest line is closed")
-                }
-                Progress::Message(_) => {}
-                Progress::Need(_) => break,
-            }
-        }
-        assert!(stream.is_empty(), "half a frame");
-    }
-
-    fn arrived(&mut self, core: usize, line: LineKey, message: &[u8]) {
-        let frame = decode(message).expect("a frame");
-        if (self.alice.core, self.alice.line) == (core, Some(line)) {
-            self.alice_gets(&frame);
-        } else if (self.bob.core, self.bob.line) == (core, Some(line)) {
-            self.bob_gets(&frame);
-        } else if let Frame::Request(request) = &frame {
-            self.ids.push(request.id);
-        }
-    }
-
-    fn alice_gets(&mut self, frame: &Frame<'_>) {
-        match frame {
-            Frame::Request(request) => {
-                self.ids.push(request.id);
-                if request.from == Some(&self.mallory.agent.to_string()) {
-                    return;
-                }
-                let index = usize::from_le_bytes(request.body.try_into().expect("a call's number"));
-                let call = &mut self.honest[index];
-                assert!(call.id.replace(request.id).is_none(), "call {index} came twice");
-                assert!(self.by_id.insert(request.id, index).is_none(), "an id was used twice");
-            }
-            Frame::Cancel { id, .. } => assert!(!self.by_id.contains_key(id), "an honest call was cancelled"),
-            _ => {}
-        }
-    }
-
-    fn bob_gets(&mut self, frame: &Frame<'_>) {
-        let (id, piece) = match frame {
-            Frame::Response(response) => (response.id, Some(Piece::new(true, response.body, response.more))),
-            Frame::Chunk(chunk) => (chunk.id, Some(Piece::new(false, chunk.body, chunk.more))),
-            Frame::Error(error) => (error.id.expect("an error of a call"), None),
-            Frame::Request(request) => {
-                self.ids.push(request.id);
-                return;
-            }
-            _ => return,
-        };
-        match self.by_bob.get(&id) {
-            Some(index) => self.honest_reply(*index, piece),
-            None => {
-                assert!(self.to_mallory.contains(&id), "an answer to a call that is not open");
-                if piece.is_none_or(|piece| !piece.more) {
-                    self.to_mallory.remove(&id);
-                }
-            }
-        }
-    }
-
-    fn honest_reply(&mut self, index: usize, piece: Option<Piece>) {
-        let piece = piece.unwrap_or_else(|| panic!("call {index} failed"));
-        assert_eq!(Some(piece), self.honest[index].due.pop_front(), "not what Alice answered to call {index}");
-    }
-
-    /// Alice answers what is open, Mallory leaves: nothing may be left.
-    fn finish(&mut self) {
-        while self.open_honest() > 0 {
-            self.alice_answers(0, false);
-        }
-        if self.mallory.line.is_some() {
-            self.mallory_leaves_or_comes();
-            self.settle();
-        }
-        assert!(self.to_mallory.is_empty(), "calls to Mallory outlive her");
-        for (index, call) in self.honest.iter().enumerate() {
-            assert_eq!(call.records, 1, "records of call {index}");
-        }
-        let left: usize = self.engines.iter().map(Engine::call_count).sum();
-        assert_eq!(left, 0, "calls of nobody are left");
-        assert_eq!(self.engines.iter().map(Engine::held_bytes).sum::<usize>(), 0, "bytes of nobody are held");
-    }
-}
-
-impl Piece {
-    fn new(is_head: bool, body: &[u8], more: bool) -> Self {
-        Self { is_head, body: body.to_vec(), more }
-    }
-}
-
-fn piece_of(reply: Reply) -> Option<Piece> {
-    match reply {
-        Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
-        Reply::Part { body, more } => Some(Piece::new(false, &body, more)),
-        Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

@@ -238,9 +238,10 @@ impl Engine {
         if line.calls.get(call.at).is_some_and(|slot| *slot as usize == id.slot()) {
             line.calls.swap_remove(call.at);
             if let Some(moved) = line.calls.get(call.at).copied()
-                && let Some(moved) = self.calls.in_slot_mut(moved) {
-                    moved.at = call.at;
-                }
+                && let Some(moved) = self.calls.in_slot_mut(moved)
+            {
+                moved.at = call.at;
+            }
         }
         Some(call)
     }

@@ -151,12 +151,13 @@ impl Engine {
         let outgoing = std::mem::take(&mut line.outgoing);
         line.streams = None;
         if let Credential::Token { jti, .. } = credential
-            && let Some(keys) = self.by_token.get_mut(jti.as_bytes()) {
-                keys.retain(|other| *other != key);
-                if keys.is_empty() {
-                    self.by_token.remove(jti.as_bytes());
-                }
+            && let Some(keys) = self.by_token.get_mut(jti.as_bytes())
+        {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_token.remove(jti.as_bytes());
             }
+        }
         for slot in slots {
             let Some(id) = self.calls.in_slot(slot).map(|(id, _)| id) else { continue };
             self.end_call_of_lost_line(id, now);

@@ -56,7 +56,9 @@ impl Engine {
 
     /// The exchange wants this session to end.
     pub fn kick(&mut self, agent: AgentId, session: SessionId, code: u16, now: Now) {
-        if let Some(key) = self.line_of_session(agent, session) {
+        // A draining session is not replaced: it ends with its last call. The exchange cannot know that it drains.
+        let stays = |key: &LineKey| code == close::REPLACED && self.lines.get(*key).is_some_and(|line| line.draining);
+        if let Some(key) = self.line_of_session(agent, session).filter(|key| !stays(key)) {
             self.close_line(key, code, close::reason(code), now);
         }
     }

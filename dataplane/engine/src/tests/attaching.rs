@@ -65,6 +65,10 @@ fn a_leaving_node_lets_calls_in_flight_end_and_takes_no_new_ones() {
     node.answer_lookups(Some(known_agent()));
     assert_eq!(node.problem(refused).code, Code::AgentNotConnected);
     assert_eq!(node.try_attach(agent(3), KEY, false), Err(close::GOING_AWAY));
+    // A newer session on another node does not end this one before its call is over.
+    let session = node.engines[0].lines().get(node.lines[line].key).unwrap().session;
+    node.all(|engine, now| engine.kick(agent(1), session, close::REPLACED, now));
+    assert!(!node.lines[line].closing);
     node.respond(line, id, b"done");
     assert_eq!(node.reply(conn).len(), 1);
 }

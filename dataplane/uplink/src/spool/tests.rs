@@ -52,8 +52,7 @@ struct Exchange {
 
 impl Exchange {
     fn ingest(&mut self, bytes: Bytes) -> u64 {
-        let batch: ReportBatch =
-            codec::decode(&mut BytesMut::from(&bytes[..]), MAX_MESSAGE_BYTES).unwrap().unwrap();
+        let batch: ReportBatch = codec::decode(&mut BytesMut::from(&bytes[..]), MAX_MESSAGE_BYTES).unwrap().unwrap();
         assert!(batch.reports.len() <= MAX_BATCH);
         if batch.seq > self.seq {
             self.seq = batch.seq;

@@ -60,7 +60,7 @@ async fn exchange(settings: Server) -> Result<()> {
     signals.arm_second();
     planes.leave();
     control.stop(settings.drain_deadline.max(Duration::from_secs(1))).await;
-    data.close();
+    drop(data);
     tracing::info!("left");
     Ok(())
 }

@@ -16,7 +16,9 @@ use std::future::Future;
 
 use anyhow::{Context, Result};
 
-use crate::args::{AgentCommand, Command};
+use clap::CommandFactory;
+
+use crate::args::{AgentCommand, Cli, Command};
 use crate::outcome::Outcome;
 
 /// Runs a command to its end.
@@ -32,6 +34,10 @@ pub fn dispatch(command: Command) -> Outcome {
         Command::Backup(args) => backup::run(&args).into(),
         Command::Restore(args) => restore::run(&args).into(),
         Command::Admin { ask, command } => admin::run(&ask, command).into(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "landline", &mut std::io::stdout());
+            Outcome::Done
+        }
     }
 }
 

@@ -61,7 +61,7 @@ async fn serve(settings: Server) -> Result<()> {
     signals.arm_second();
     planes.leave();
     switch::drain(switch, settings.drain_deadline).await;
-    data.close();
+    drop(data);
     tracing::info!("left");
     Ok(())
 }

@@ -75,7 +75,7 @@ async fn up(settings: Server) -> Result<()> {
     planes.leave();
     switch::drain(switch, settings.drain_deadline).await;
     control.stop(Duration::from_secs(2)).await;
-    data.close();
+    drop(data);
     tracing::info!("left");
     Ok(())
 }

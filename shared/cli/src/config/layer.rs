@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Source, did_you_mean};
-use super::table::{self, ENV_PREFIX, Key, OTHER_VARIABLES, SETTINGS};
+use super::table::{self, ENV_PREFIX, Key, OTHER_VARIABLES, SETTINGS, TEST_PREFIX};
 
 /// One layer's values, each with the place it came from.
 pub type Layer = BTreeMap<Key, (String, Source)>;
@@ -33,7 +33,8 @@ pub fn from_environment(variables: &BTreeMap<String, String>) -> Found {
     let mut found = Found::default();
     let names: Vec<String> = SETTINGS.iter().map(|setting| setting.variable()).collect();
     for (name, value) in variables {
-        if value.trim().is_empty() || OTHER_VARIABLES.contains(&name.as_str()) || !name.starts_with(ENV_PREFIX) {
+        let foreign = !name.starts_with(ENV_PREFIX) || name.starts_with(TEST_PREFIX);
+        if value.trim().is_empty() || foreign || OTHER_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         let source = Source::Variable(name.clone());

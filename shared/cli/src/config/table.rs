@@ -6,15 +6,11 @@ use super::values;
 /// Every environment variable of ours begins so.
 pub const ENV_PREFIX: &str = "LANDLINE_";
 
-/// Variables of ours that are no settings of a server: read by the clients, by the reference agents and by tests.
-pub const OTHER_VARIABLES: [&str; 6] = [
-    "LANDLINE_CONFIG",
-    "LANDLINE_URL",
-    "LANDLINE_API_KEY",
-    "LANDLINE_ADMIN_TOKEN",
-    "LANDLINE_REGISTRATION_TOKEN",
-    "LANDLINE_TEST_POSTGRES",
-];
+/// Variables of ours that are no settings of a server: read by the clients and by the reference agents.
+pub const OTHER_VARIABLES: [&str; 5] =
+    ["LANDLINE_CONFIG", "LANDLINE_URL", "LANDLINE_API_KEY", "LANDLINE_ADMIN_TOKEN", "LANDLINE_REGISTRATION_TOKEN"];
+/// Variables that begin so are for tests.
+pub const TEST_PREFIX: &str = "LANDLINE_TEST_";
 
 /// `landline up`.
 pub const UP: u8 = 1;

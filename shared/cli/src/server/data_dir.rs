@@ -86,7 +86,7 @@ impl DataDir {
         &self.path
     }
 
-    /// Says where the server is to be found; taken back by [`DataDir::close`].
+    /// Says where the server is to be found; taken back when this is dropped.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -96,9 +96,11 @@ impl DataDir {
         let path = self.path.join(RUN_FILE);
         files::replace(&path, &text).with_context(|| path.display().to_string())
     }
+}
 
-    /// The clean end: `run.json` is removed, then the lock is let go.
-    pub fn close(self) {
+/// `run.json` is removed, then the lock is let go.
+impl Drop for DataDir {
+    fn drop(&mut self) {
         let _ = std::fs::remove_file(self.path.join(RUN_FILE));
     }
 }
@@ -131,7 +133,7 @@ mod tests {
         let first = DataDir::open(&path).unwrap();
         let message = format!("{:#}", DataDir::open(&path).unwrap_err());
         assert!(message.contains(&std::process::id().to_string()) && message.contains("--data"), "{message}");
-        first.close();
+        drop(first);
         DataDir::open(&path).unwrap();
     }
 
@@ -153,7 +155,7 @@ mod tests {
         };
         data.announce(&run).unwrap();
         assert_eq!(Run::load(dir.path()).unwrap(), Some(run));
-        data.close();
+        drop(data);
         assert_eq!(Run::load(dir.path()).unwrap(), None);
     }
 }

@@ -30,9 +30,8 @@ pub async fn checked(address: SocketAddr) -> Result<()> {
 }
 
 /// Says on stdout that calls can be served: the first line there, and the only one.
-#[allow(clippy::print_stdout, reason = "the line that supervisors and tests wait for")]
 pub fn announce(address: SocketAddr) {
-    println!("ready http://{address}");
+    let mut stdout = std::io::stdout().lock();
     // Whoever waits for it may have gone: the server goes on.
-    let _ = std::io::stdout().flush();
+    let _ = writeln!(stdout, "ready http://{address}").and_then(|()| stdout.flush());
 }

@@ -1,1 +1,0 @@
-//! The feed through real QUIC.
