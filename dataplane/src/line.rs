@@ -104,14 +104,15 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
         } else {
             // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
             if session.held() + need > READ_BUFFER_BYTES
-                && held.get_or_insert_with(|| Hold::new(&core)).resize(session.held() + need).is_err() {
-                    let now = core.now();
-                    let reason = close::reason(close::TRY_AGAIN_LATER);
-                    core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
-                    core.carry_out();
-                    broken = true;
-                    continue;
-                }
+                && held.get_or_insert_with(|| Hold::new(&core)).resize(session.held() + need).is_err()
+            {
+                let now = core.now();
+                let reason = close::reason(close::TRY_AGAIN_LATER);
+                core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
+                core.carry_out();
+                broken = true;
+                continue;
+            }
             buf.reserve(need.saturating_sub(buf.len()).max(MIN_READ));
         }
         let (result, filled) = io.socket.read(buf).await;
@@ -157,9 +158,10 @@ fn digest(core: &Rc<Core>, key: LineKey, session: &mut Session, buf: &mut BytesM
 pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
     let io = core.lines.borrow().get(&key).cloned();
     if let Some(io) = io
-        && !io.writing.replace(true) {
-            monoio::spawn(write(Rc::clone(core), key, io));
-        }
+        && !io.writing.replace(true)
+    {
+        monoio::spawn(write(Rc::clone(core), key, io));
+    }
 }
 
 /// The line closes when its output is written.

@@ -39,7 +39,8 @@ impl Answer {
     /// # Panics
     /// If it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|why| panic!("no JSON ({why}): {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|why| panic!("no JSON ({why}): {} {}", self.status, self.text()))
     }
 
     /// The `code` of a problem document; empty if the answer is none.

@@ -186,12 +186,7 @@ impl EchoAgent {
     /// # Panics
     /// If there is no line soon.
     pub fn start(addr: SocketAddr, token: &str) -> Self {
-        let mut agent = Self {
-            stop: Arc::default(),
-            answered: Arc::default(),
-            lines: Arc::default(),
-            thread: None,
-        };
+        let mut agent = Self { stop: Arc::default(), answered: Arc::default(), lines: Arc::default(), thread: None };
         let (stop, answered, lines) = (agent.stop.clone(), agent.answered.clone(), agent.lines.clone());
         let token = token.to_owned();
         agent.thread = Some(std::thread::spawn(move || {

@@ -62,7 +62,7 @@ impl Nat {
         let (tag, net) = (&self.tag, self.net);
         let mut script = format!(
             "ip netns add {tag}x
-             ip link add {tag}u type veth peer name outer netns {tag}x
+             ip link add name {tag}u type veth peer name outer netns {tag}x
              ip addr add 198.18.{net}.1/24 dev {tag}u
              ip link set {tag}u up
              ip -n {tag}x addr add 198.18.{net}.2/24 dev outer
@@ -74,9 +74,9 @@ impl Nat {
             let (name, private) = (side.name(), side.net());
             script.push_str(&format!(
                 "ip netns add {tag}{name}
-                 ip -n {tag}x link add {name} type veth peer name eth0 netns {tag}{name}
-                 ip -n {tag}x addr add {private}.1/24 dev {name}
-                 ip -n {tag}x link set {name} up
+                 ip -n {tag}x link add name inner-{name} type veth peer name eth0 netns {tag}{name}
+                 ip -n {tag}x addr add {private}.1/24 dev inner-{name}
+                 ip -n {tag}x link set inner-{name} up
                  ip -n {tag}{name} addr add {private}.2/24 dev eth0
                  ip -n {tag}{name} link set eth0 up
                  ip -n {tag}{name} link set lo up
@@ -86,12 +86,17 @@ impl Nat {
         }
         script.push_str(&format!(
             "ip netns exec {tag}x nft -f - <<'RULES'
-table ip nat {{ chain out {{ type nat hook postrouting priority 100; oifname \"outer\" masquerade; }} }}
+table ip nat {{
+  chain out {{
+    type nat hook postrouting priority 100;
+    oifname \"outer\" masquerade
+  }}
+}}
 table inet filter {{
   chain forward {{
     type filter hook forward priority 0; policy drop;
     ct state established,related accept
-    iifname {{ \"l\", \"r\" }} oifname \"outer\" accept
+    iifname {{ \"inner-l\", \"inner-r\" }} oifname \"outer\" accept
   }}
   chain input {{
     type filter hook input priority 0; policy drop;
@@ -150,8 +155,7 @@ fn shell(script: &str) -> Output {
 impl Drop for Nat {
     fn drop(&mut self) {
         let tag = &self.tag;
-        let _ = shell(&format!(
-            "ip link del {tag}u || true; for name in l r x; do ip netns del {tag}$name || true; done"
-        ));
+        let _ =
+            shell(&format!("ip link del {tag}u || true; for name in l r x; do ip netns del {tag}$name || true; done"));
     }
 }

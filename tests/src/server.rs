@@ -201,7 +201,9 @@ impl Server {
         let url = first.ok().and_then(|line| line.strip_prefix("ready ").map(str::to_owned));
         let addr = url.as_deref().and_then(|url| url.strip_prefix("http://")).and_then(|addr| addr.parse().ok());
         match (url, addr) {
-            (Some(url), Some(addr)) => Ok(Self { child, log, url, addr, data: data.path(), stdout: Mutex::new(stdout) }),
+            (Some(url), Some(addr)) => {
+                Ok(Self { child, log, url, addr, data: data.path(), stdout: Mutex::new(stdout) })
+            }
             (url, _) => {
                 let _ = child.kill();
                 let status = child.wait();

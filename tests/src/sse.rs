@@ -34,14 +34,18 @@ impl Listener {
     /// If the answer is no event stream.
     pub fn start(addr: SocketAddr, topics: &str, last_event_id: Option<&str>) -> Self {
         let mut conn = Conn::open(addr).expect("the server listens");
-        let mut request = Request::get(format!("/connect/v1/events?topic={topics}")).header("accept", "text/event-stream");
+        let mut request =
+            Request::get(format!("/connect/v1/events?topic={topics}")).header("accept", "text/event-stream");
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
         conn.start(&request).expect("the server reads");
         let (status, headers) = conn.head(Duration::from_secs(10)).expect("a head comes at once");
         let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-        assert!(status == 200 && kind.is_some_and(|kind| kind.starts_with("text/event-stream")), "{status} {headers:?}");
+        assert!(
+            status == 200 && kind.is_some_and(|kind| kind.starts_with("text/event-stream")),
+            "{status} {headers:?}"
+        );
         let listener = Self { events: Arc::default(), raw: Arc::default() };
         let (events, raw) = (listener.events.clone(), listener.raw.clone());
         std::thread::spawn(move || {

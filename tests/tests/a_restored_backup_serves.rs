@@ -72,7 +72,8 @@ fn a_backup_that_was_changed_is_refused() {
     assert!(run(&["backup", &text(&place), "--data", &data.text()]).status.success());
     server.stop();
     let mut file = fs::read_dir(&place).expect("the backup").map(|entry| entry.expect("an entry").path());
-    let database = file.find(|path| path.extension().is_some_and(|kind| kind == "db")).expect("a database in the backup");
+    let database =
+        file.find(|path| path.extension().is_some_and(|kind| kind == "db")).expect("a database in the backup");
     let mut bytes = fs::read(&database).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -66,7 +66,7 @@ fn a_rotated_key_is_dead_on_every_core_within_100_ms() {
         }
     }
     let (p99, slowest) = (p99(&times), times.iter().max().expect("200 times"));
-    println!("rotation: p99 {p99:?}, slowest {slowest:?}, over {REPETITIONS} repetitions");
+    eprintln!("rotation: p99 {p99:?}, slowest {slowest:?}, over {REPETITIONS} repetitions");
     assert!(p99 <= LIMIT, "p99 is {p99:?}");
     echo.stop();
     server.assert_no_panic();

@@ -12,7 +12,8 @@ use serde_json::json;
 fn one_start_names_every_mistake_of_every_layer() {
     let data = Data::new();
     let file = data.beside("landline.toml");
-    fs::write(&file, "listne = \"127.0.0.1:0\"\nheartbeat = \"soon\"\naudit_days = 0\nfree_beer = true\n").expect("written");
+    fs::write(&file, "listne = \"127.0.0.1:0\"\nheartbeat = \"soon\"\naudit_days = 0\nfree_beer = true\n")
+        .expect("written");
     let mut command = command(&["up", "--listen", "nowhere", "--driver", "carrier-pigeon", "--data", &data.text()]);
     command.arg("--config").arg(&file).env("LANDLINE_CORES", "many").env("LANDLINE_REGISTRATON", "open");
     let output = run_command(command, Duration::from_secs(20));
@@ -20,8 +21,20 @@ fn one_start_names_every_mistake_of_every_layer() {
     assert!(output.stdout.is_empty());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     for word in [
-        "--listen", "nowhere", "--driver", "carrier-pigeon", "LANDLINE_CORES", "many", "LANDLINE_REGISTRATON",
-        "LANDLINE_REGISTRATION", "listne", "listen", "heartbeat", "soon", "audit_days", "free_beer",
+        "--listen",
+        "nowhere",
+        "--driver",
+        "carrier-pigeon",
+        "LANDLINE_CORES",
+        "many",
+        "LANDLINE_REGISTRATON",
+        "LANDLINE_REGISTRATION",
+        "listne",
+        "listen",
+        "heartbeat",
+        "soon",
+        "audit_days",
+        "free_beer",
     ] {
         assert!(said.contains(word), "no {word:?} in:\n{said}");
     }
@@ -43,7 +56,8 @@ fn a_secret_in_a_setting_is_not_repeated() {
 fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     let data = Data::new();
     let file = data.beside("settings.toml");
-    fs::write(&file, "public_url = \"https://file.test\"\nregistration = \"closed\"\nlisten = \"127.0.0.1:0\"\n").expect("written");
+    fs::write(&file, "public_url = \"https://file.test\"\nregistration = \"closed\"\nlisten = \"127.0.0.1:0\"\n")
+        .expect("written");
     let start = |flags: &[&str], variables: &[(&str, &str)]| {
         let mut all = vec!["up", "--rate-limits", "off"];
         let (data_text, file_text) = (data.text(), file.to_str().expect("UTF-8").to_owned());
@@ -53,7 +67,9 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
         command.envs(variables.iter().copied());
         Server::spawn(command, &data).unwrap_or_else(|why| panic!("{why}"))
     };
-    let register = |server: &Server| once(server.addr, &Request::post_json("/connect/v1/agents", &json!({"card": api::card("x-1")})));
+    let register = |server: &Server| {
+        once(server.addr, &Request::post_json("/connect/v1/agents", &json!({"card": api::card("x-1")})))
+    };
     let variables = [("LANDLINE_PUBLIC_URL", "https://variable.test"), ("LANDLINE_REGISTRATION", "")];
 
     let server = start(&[], &[]);
@@ -106,8 +122,20 @@ fn help_names_every_command_and_every_setting_of_up() {
     }
     let said = String::from_utf8_lossy(&run(&["up", "--help"]).stdout).into_owned();
     for flag in [
-        "--listen", "--data", "--admin", "--link", "--registration", "--public-url", "--database", "--rate-limits",
-        "--config", "127.0.0.1:7300", "./landline-data", "LANDLINE_LISTEN", "ready http://", "SIGTERM",
+        "--listen",
+        "--data",
+        "--admin",
+        "--link",
+        "--registration",
+        "--public-url",
+        "--database",
+        "--rate-limits",
+        "--config",
+        "127.0.0.1:7300",
+        "./landline-data",
+        "LANDLINE_LISTEN",
+        "ready http://",
+        "SIGTERM",
     ] {
         assert!(said.contains(flag), "no {flag:?} in:\n{said}");
     }

@@ -14,10 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("landline-api", &["landline-wire"]),
     ("landline-engine", &["landline-wire", "landline-token", "landline-link"]),
     ("landline-uplink", &["landline-wire", "landline-token", "landline-link"]),
-    (
-        "landline-dataplane",
-        &["landline-wire", "landline-token", "landline-link", "landline-engine", "landline-uplink"],
-    ),
+    ("landline-dataplane", &["landline-wire", "landline-token", "landline-link", "landline-engine", "landline-uplink"]),
     ("landline-controlplane", &["landline-wire", "landline-token", "landline-link", "landline-api"]),
     ("landline-client", &["landline-wire", "landline-api"]),
     (
@@ -34,10 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("landline-loadgen", &["landline-wire", "landline-api"]),
-    (
-        "landline-bench",
-        &["landline-wire", "landline-token", "landline-link", "landline-api", "landline-engine"],
-    ),
+    ("landline-bench", &["landline-wire", "landline-token", "landline-link", "landline-api", "landline-engine"]),
     (
         "landline-tests",
         &[
@@ -59,7 +53,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["landline-wire", "landline-token", "landline-link", "landline-api", "landline-engine"];
 
 /// What acts: runtimes, sockets, databases. None may be in the tree below a pure crate.
-const SHELLS: &[&str] = &["tokio", "monoio", "quinn", "sqlx", "axum", "reqwest", "hyper", "mio", "async-std", "smol", "io-uring"];
+const SHELLS: &[&str] =
+    &["tokio", "monoio", "quinn", "sqlx", "axum", "reqwest", "hyper", "mio", "async-std", "smol", "io-uring"];
 
 /// Leaves: nothing of the product imports them.
 const LEAVES: &[&str] = &["landline-bench", "landline-loadgen", "landline-tests"];
@@ -145,7 +140,9 @@ fn the_table_itself_keeps_the_planes_apart_and_the_leaves_outside() {
         assert!(!PURE.contains(name) || allowed.iter().all(|import| PURE.contains(import)), "{name} is pure");
     }
     let graph = Graph::load();
-    for (plane, other) in [("landline-dataplane", "landline-controlplane"), ("landline-controlplane", "landline-dataplane")] {
+    for (plane, other) in
+        [("landline-dataplane", "landline-controlplane"), ("landline-controlplane", "landline-dataplane")]
+    {
         assert!(!graph.below(plane).contains(other), "{plane} reaches {other}");
     }
     for plane in ["landline-dataplane", "landline-uplink"] {
@@ -201,6 +198,10 @@ fn pure_crates_ban_clocks_sockets_and_the_environment() {
         ] {
             assert!(text.contains(&format!("path = \"{ban}")), "{folder}/clippy.toml does not ban {ban}");
         }
-        assert_eq!(text.matches("path = ").count(), text.matches("reason = ").count(), "{folder}: each ban has a reason");
+        assert_eq!(
+            text.matches("path = ").count(),
+            text.matches("reason = ").count(),
+            "{folder}: each ban has a reason"
+        );
     }
 }

@@ -61,7 +61,10 @@ fn an_answer_comes_back_with_its_status_headers_and_bytes() {
     assert_eq!((answer.status, answer.body.as_slice()), (418, b"\x00\xFFteapot".as_slice()));
     assert_eq!((answer.header("content-type"), answer.header("x-a2a-extra")), (Some("text/html"), Some("yes")));
     assert!(answer.header("set-cookie").is_none() && answer.header("server") != Some("no"));
-    assert_eq!((answer.header("x-content-type-options"), answer.header("x-connect-route")), (Some("nosniff"), Some("relay")));
+    assert_eq!(
+        (answer.header("x-content-type-options"), answer.header("x-connect-route")),
+        (Some("nosniff"), Some("relay"))
+    );
     assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
     assert!(answer.header("server-timing").is_some_and(|timing| timing.starts_with("relay;dur=")));
     assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
@@ -108,7 +111,8 @@ fn an_answer_larger_than_the_window_flows_by_credit() {
             credit += grant.number("bytes").expect("bytes");
         }
         let (more, body) = (sent + part < total, vec![(sent >> 15) as u8; part as usize]);
-        let message = if sent == 0 { frame::response_with(id, 200, &[], true, &body) } else { frame::chunk(id, more, &body) };
+        let message =
+            if sent == 0 { frame::response_with(id, 200, &[], true, &body) } else { frame::chunk(id, more, &body) };
         world.line.send(&message);
         sent += part;
         credit -= part;
@@ -137,7 +141,8 @@ fn what_an_agent_fails_is_a_502_in_its_own_words() {
     assert!(detail.contains("no_coffee") && detail.contains("the machine is empty"), "{detail}");
     assert_eq!(world.audited(problem["request_id"].as_str().expect("request_id")), 502);
     let answer = world.call(|line, id| {
-        let busy = [("type", "error".into()), ("id", id.into()), ("code", "busy".into()), ("retry_after_ms", 2_500.into())];
+        let busy =
+            [("type", "error".into()), ("id", id.into()), ("code", "busy".into()), ("retry_after_ms", 2_500.into())];
         line.send(&map(&busy));
     });
     assert_eq!(answer.header("retry-after"), Some("3"), "{}", answer.text());
@@ -163,11 +168,14 @@ fn bad_answers() -> Vec<(&'static str, Make)> {
         ("status 101", with(101, &[])),
         ("a header that splits the answer", with(200, &[("etag", "a\r\nset-cookie: b")])),
         ("a header name that is none", with(200, &[("e tag", "a")])),
-        ("65 headers", Box::new(|id| {
-            let names: Vec<String> = (0..65).map(|number| format!("x-a2a-{number}")).collect();
-            let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
-            frame::response_with(id, 200, &fields, false, b"")
-        })),
+        (
+            "65 headers",
+            Box::new(|id| {
+                let names: Vec<String> = (0..65).map(|number| format!("x-a2a-{number}")).collect();
+                let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+                frame::response_with(id, 200, &fields, false, b"")
+            }),
+        ),
     ]
 }
 
@@ -251,7 +259,11 @@ fn an_agent_calls_another_over_its_own_line() {
     assert_eq!(row["a2a_method"], "message/send");
 
     let nobody = "0192f6a0-0000-7000-8000-000000000000";
-    for (id, to, code) in [(9, nobody, "not_found"), (11, "nothing", "invalid_query"), (13, world.caller.id.as_str(), "agent_not_connected")] {
+    for (id, to, code) in [
+        (9, nobody, "not_found"),
+        (11, "nothing", "invalid_query"),
+        (13, world.caller.id.as_str(), "agent_not_connected"),
+    ] {
         line.send(&frame::call(id, to, b"{}"));
         let refused = line.expect("error");
         assert_eq!((refused.id(), refused.text("code")), (id, Some(code)));

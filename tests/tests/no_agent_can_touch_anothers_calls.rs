@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use landline_tests::api;
 use landline_tests::frame;
 use landline_tests::http::Conn;
 use landline_tests::line::{Ended, Line};
 use landline_tests::server::{Data, Server};
 use landline_tests::wait::SOON;
-use landline_tests::api;
 
 /// Calls that wait, one caller each below the cap of one caller.
 const OPEN: usize = 24;
@@ -82,7 +82,7 @@ fn an_answer_counts_once() {
     for round in 0..20 {
         conn.start(&api::call_request(&agent.id, &caller.key, "{}")).expect("sent");
         let id = line.expect("request").id();
-        assert!(id % 2 == 0 && id < 1 << 53, "the relay's ids are even and below 2^53: {id}");
+        assert!(id.is_multiple_of(2) && id < 1 << 53, "the relay's ids are even and below 2^53: {id}");
         assert!(!earlier.contains(&id), "an id is used once per session");
         // Late answers for all earlier calls, then the right one.
         earlier.iter().for_each(|old| line.send(&frame::response(*old, b"late")));

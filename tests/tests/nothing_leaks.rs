@@ -41,7 +41,9 @@ fn answer_with_markers(mut line: Line) -> JoinHandle<()> {
             assert!(request.text("path").is_some_and(|path| path.contains(PATH) && path.contains(QUERY)));
             match body.strip_suffix(BODY).expect("the body's marker") {
                 "fail " => line.send(&frame::error(id, "refused", "no")),
-                "broken " => line.send(&frame::response_with(id, 999, &[("content-type", BACK)], false, ANSWER.as_bytes())),
+                "broken " => {
+                    line.send(&frame::response_with(id, 999, &[("content-type", BACK)], false, ANSWER.as_bytes()))
+                }
                 "silent " => {}
                 "die " => return line.ws.sender().cut(),
                 _ => line.send(&frame::response_with(id, 200, &[("x-a2a-marker", BACK)], false, ANSWER.as_bytes())),
@@ -122,7 +124,11 @@ fn nothing_that_agents_and_callers_say_is_kept_or_shown() {
         (rows.len() >= 7).then_some(rows)
     });
     let statuses: Vec<i64> = rows.iter().rev().filter_map(|row| row["status_code"].as_i64()).collect();
-    assert_eq!(statuses, [200, 200, 502, 502, 504, 502, 404], "one row for each call of a known caller to a known agent");
+    assert_eq!(
+        statuses,
+        [200, 200, 502, 502, 504, 502, 404],
+        "one row for each call of a known caller to a known agent"
+    );
     feed.wait("the last row", |event| event.data["status_code"] == json!(404));
     assert_the_eight_keys(&rows, &feed);
 
@@ -135,7 +141,10 @@ fn nothing_that_agents_and_callers_say_is_kept_or_shown() {
         ("the feed".to_owned(), feed.raw()),
     ];
     for (number, error) in errors.iter().enumerate() {
-        places.push((format!("error {number} ({})", error.code()), format!("{:?}\n{}", error.headers, error.text()).into()));
+        places.push((
+            format!("error {number} ({})", error.code()),
+            format!("{:?}\n{}", error.headers, error.text()).into(),
+        ));
     }
     let (log_path, path) = (server.log_path().to_owned(), data.path());
     places.extend(everything_stored(&path));

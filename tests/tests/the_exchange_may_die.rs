@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use landline_tests::api;
 use landline_tests::http::{Request, once};
 use landline_tests::line::{EchoAgent, Line};
 use landline_tests::server::Planes;
 use landline_tests::steady::Steady;
 use landline_tests::wait::{SOON, eventually};
-use landline_tests::api;
 
 /// How long the exchange stays away at least, and how many calls are made meanwhile at least.
 const AWAY: Duration = Duration::from_secs(10);
@@ -54,7 +54,13 @@ fn calls_go_on_without_the_exchange_and_none_is_lost_from_the_audit() {
     });
     eventually(SOON, "calls after the return", || (steady.good() >= back + 100).then_some(()));
     let seen = steady.stop();
-    assert!(seen.bad.is_empty(), "{} of {} calls failed: {:?}", seen.bad.len(), seen.good.len(), &seen.bad[..seen.bad.len().min(5)]);
+    assert!(
+        seen.bad.is_empty(),
+        "{} of {} calls failed: {:?}",
+        seen.bad.len(),
+        seen.good.len(),
+        &seen.bad[..seen.bad.len().min(5)]
+    );
 
     let mut records = HashMap::new();
     eventually(Duration::from_secs(60), "an audit record of every call", || {

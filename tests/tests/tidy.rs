@@ -68,7 +68,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let name: String = trimmed[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let end = lines[start..].iter().position(|line| {
             let column = line.len() - line.trim_start().len();
-            column == indent && (line.trim() == "}" || (line.trim_end().ends_with('}') && line.contains("fn ")) || line.ends_with(';'))
+            column == indent
+                && (line.trim() == "}"
+                    || (line.trim_end().ends_with('}') && line.contains("fn "))
+                    || line.ends_with(';'))
         });
         if let Some(end) = end {
             found.push((name, end + 1));
@@ -109,7 +112,11 @@ fn names_say_something() {
     }
     for path in tree::files_with("rs") {
         for line in tree::read(&path).lines() {
-            let name = line.trim().trim_start_matches("pub ").strip_prefix("mod ").and_then(|rest| rest.split([';', ' ']).next());
+            let name = line
+                .trim()
+                .trim_start_matches("pub ")
+                .strip_prefix("mod ")
+                .and_then(|rest| rest.split([';', ' ']).next());
             if name.is_some_and(|name| EMPTY_NAMES.contains(&name)) {
                 wrong.push(format!("{}: {}", path.display(), line.trim()));
             }
@@ -120,9 +127,20 @@ fn names_say_something() {
 
 #[test]
 fn the_root_holds_the_rooms_and_nothing_else() {
-    let allowed: BTreeSet<&str> =
-        ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "dataplane", "controlplane", "shared", "bench", "loadgen", "tests", "docs"]
-            .into();
+    let allowed: BTreeSet<&str> = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "LICENSE",
+        "dataplane",
+        "controlplane",
+        "shared",
+        "bench",
+        "loadgen",
+        "tests",
+        "docs",
+    ]
+    .into();
     let wrong: Vec<String> = tree::files()
         .iter()
         .filter_map(|path| path.components().next())
@@ -205,7 +223,11 @@ fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let slug = |line: &str| -> String {
         let title = line.trim_start_matches('#').trim().to_lowercase();
-        title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+        title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
     };
     headings.map(slug).collect()
 }
@@ -240,7 +262,8 @@ fn links_in_the_documentation_lead_somewhere() {
             if link.contains("://") || link.starts_with("mailto:") || link.starts_with('/') {
                 continue;
             }
-            let (file, anchor) = link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
+            let (file, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
             let target = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
             let full = tree::root().join(&target);
             if !full.exists() {
@@ -269,7 +292,8 @@ fn every_limit_is_documented_and_used() {
         .filter(|path| !path.ends_with("shared/wire/src/limits.rs") && !path.starts_with("tests"))
         .map(|path| tree::read(path))
         .collect();
-    let docs: String = tree::files_with("md").iter().filter(|path| path.starts_with("docs")).map(|path| tree::read(path)).collect();
+    let docs: String =
+        tree::files_with("md").iter().filter(|path| path.starts_with("docs")).map(|path| tree::read(path)).collect();
     let mut wrong = Vec::new();
     for name in names {
         if !sources.contains(&name) {

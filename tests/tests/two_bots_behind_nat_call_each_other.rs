@@ -30,7 +30,8 @@ impl Image {
             found.unwrap_or_else(|| panic!("the runbook has no `{start}`")).to_owned()
         };
         let pip = line("RUN pip install");
-        let packages = pip.split_whitespace().skip(3).filter(|word| !word.starts_with('-')).map(str::to_owned).collect();
+        let packages =
+            pip.split_whitespace().skip(3).filter(|word| !word.starts_with('-')).map(str::to_owned).collect();
         let curl = line("curl -O http");
         let url = curl.split_whitespace().last().expect("a URL");
         let script_path = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("a path in the URL");
@@ -43,7 +44,8 @@ impl Image {
 
 /// The Python that `tests/run` made by the runbook's pip line.
 fn python() -> PathBuf {
-    let path = std::env::var_os("LANDLINE_TEST_PYTHON").map_or_else(|| tree::root().join("target/test-venv/bin/python"), PathBuf::from);
+    let path = std::env::var_os("LANDLINE_TEST_PYTHON")
+        .map_or_else(|| tree::root().join("target/test-venv/bin/python"), PathBuf::from);
     assert!(path.is_file(), "{} is missing: tests/run makes it", path.display());
     path
 }
@@ -208,11 +210,15 @@ fn two_bots_behind_nat_call_each_other() {
     // Step 6: both rows, in the ring and in the stream.
     for (from, to) in [(&bob_id, &alice_id), (&alice_id, &bob_id)] {
         let row = eventually(SOON, "the audit row", || {
-            api::recent(addr, 10).into_iter().find(|row| row["from_agent_id"] == json!(from) && row["to_agent_id"] == json!(to))
+            api::recent(addr, 10)
+                .into_iter()
+                .find(|row| row["from_agent_id"] == json!(from) && row["to_agent_id"] == json!(to))
         });
         assert_eq!((&row["status_code"], &row["route"]), (&json!(200), &json!("relay")), "{row}");
         let event = feed.wait("relay.request", |event| {
-            event.kind == "relay.request" && event.data["from_agent_id"] == json!(from) && event.data["to_agent_id"] == json!(to)
+            event.kind == "relay.request"
+                && event.data["from_agent_id"] == json!(from)
+                && event.data["to_agent_id"] == json!(to)
         });
         assert_eq!(event.data, row, "the stream and the ring tell the same");
     }

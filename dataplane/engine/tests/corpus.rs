@@ -21,5 +21,5 @@ fn no_program_of_the_corpus_lets_a_hostile_agent_touch_anothers_calls() {
             files += 1;
         }
     }
-    assert!(files >= 6, "only {files} files");
+    assert!(files >= 50, "only {files} files");
 }

@@ -68,7 +68,9 @@ async fn serve(mut conn: Conn, place: Place) {
     let opened = conn.core.now();
     loop {
         let after = match conn.head().await {
-            Ok(Some(head)) if is_upgrade(&conn, &head) => return upgrade::serve(conn, head, place.take(), opened).await,
+            Ok(Some(head)) if is_upgrade(&conn, &head) => {
+                return upgrade::serve(conn, head, place.take(), opened).await;
+            }
             Ok(Some(head)) => {
                 // A complete request: the socket has said what it wants.
                 drop(place.take());

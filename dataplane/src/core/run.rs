@@ -178,11 +178,7 @@ impl Core {
     pub(super) fn begin_drain(&self, deadline_ms: u64) {
         let mut engine = self.engine.borrow_mut();
         if !engine.is_draining() {
-            // Clients wait a random part of this themselves, so that they do not come back in one instant.
-            engine.drain(deadline_ms, REDIAL_AFTER_MS);
+            engine.drain(deadline_ms);
         }
     }
 }
-
-/// When lines of a leaving node are to dial again.
-const REDIAL_AFTER_MS: u64 = 500;

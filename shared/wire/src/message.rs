@@ -76,6 +76,11 @@ impl Reader {
         Self { role, max_message, fragments: None }
     }
 
+    /// From now on a message may have so many bytes.
+    pub fn set_max_message(&mut self, max_message: usize) {
+        self.max_message = max_message;
+    }
+
     /// Bytes of a fragmented message that are held until it is complete.
     pub fn held(&self) -> usize {
         self.fragments.as_ref().map_or(0, |fragments| fragments.data.len())
@@ -94,7 +99,7 @@ impl Reader {
             }
             let gathered = self.held();
             let held = if head.kind.is_control() || cfg!(landline_planted_bug) { 0 } else { gathered };
-            if head.payload > (self.max_message - held) as u64 {
+            if head.payload > self.max_message.saturating_sub(held) as u64 {
                 return Err(Violation::new(close::TOO_BIG, close::reason(close::TOO_BIG)));
             }
             let whole = head.len + head.payload as usize;

@@ -16,6 +16,13 @@ const CLOSE_GRACE_MS: u64 = 5_000;
 /// Seconds after which a line counts as idle and keeps no buffer for the next write.
 const QUIET_S: u64 = 2;
 
+/// Lines of one core that come back in a second after it left.
+const REDIALS_PER_S: u64 = 2_000;
+/// The shortest span over which they are spread.
+const MIN_SPREAD_MS: u64 = 500;
+/// The longest.
+const MAX_SPREAD_MS: u64 = 30_000;
+
 impl Engine {
     /// Ends overdue calls. To be called every 50 ms or so while calls are open.
     pub fn sweep_calls(&mut self, now: Now) {
@@ -60,18 +67,22 @@ impl Engine {
         self.credentials.forget_expired(now);
     }
 
-    /// Begins to leave: every line is told, none is taken any more, calls in flight go on.
-    pub fn drain(&mut self, deadline_ms: u64, redial_after_ms: u64) {
+    /// Begins to leave: every line is told, none is taken any more, calls in flight go on. Each line gets its own time
+    /// to dial again, spread so that the lines of this core come back at no more than [`REDIALS_PER_S`].
+    pub fn drain(&mut self, deadline_ms: u64) {
         self.draining = true;
-        let open: Vec<LineKey> = self
+        let spread_ms = (self.lines.len() as u64 * 1000 / REDIALS_PER_S).clamp(MIN_SPREAD_MS, MAX_SPREAD_MS);
+        let told: Vec<(LineKey, u64)> = self
             .lines
             .iter_mut()
             .map(|(key, line)| {
                 line.draining = true;
-                key
+                // The end of a session's id is random: jitter enough, and the same for the same session.
+                let bytes = line.session.as_bytes();
+                (key, u64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) % spread_ms)
             })
             .collect();
-        for key in open {
+        for (key, redial_after_ms) in told {
             self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Bytes::new());
         }
     }

@@ -59,7 +59,7 @@ fn a_leaving_node_lets_calls_in_flight_end_and_takes_no_new_ones() {
     let line = node.attach(agent(1));
     let conn = node.call(0, Some(agent(2)), agent(1), b"");
     let (id, _) = node.request(line);
-    node.all(|engine, _| engine.drain(1_000, 100));
+    node.all(|engine, _| engine.drain(1_000));
     assert_eq!(node.take(line), [Sent::Drain]);
     let refused = node.call(0, Some(agent(2)), agent(1), b"");
     node.answer_lookups(Some(known_agent()));

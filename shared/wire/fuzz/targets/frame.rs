@@ -6,6 +6,7 @@ use landline_wire::frame::{Frame, Headers, Malformed, decode, encode, encode_hea
 use landline_wire::limits::{MAX_FRAME_KEYS, MAX_HEADERS, MAX_NESTING};
 use landline_wire::session::server::first_frame;
 use rmpv::Value;
+use rmpv::decode::read_value_with_max_depth;
 
 /// The target.
 pub(crate) fn check(message: &[u8]) {
@@ -44,7 +45,7 @@ fn is_unknown_type(value: &Value) -> bool {
 /// The entries of a message whose shape is legal: one map with texts as keys, none twice, not too many, not too deep.
 fn shape(message: &[u8]) -> Result<Vec<(String, Value)>, &'static str> {
     let mut rest = message;
-    let value = rmpv::decode::read_value(&mut rest).map_err(|_| "it is no MessagePack")?;
+    let value = read_value_with_max_depth(&mut rest, 4 * MAX_NESTING).map_err(|_| "it is no MessagePack")?;
     if !rest.is_empty() {
         return Err("bytes follow the map");
     }

@@ -14,6 +14,9 @@ use crate::limits::{MAX_BODY_BYTES, MESSAGE_OVERHEAD_BYTES, WIRE_VERSION};
 use crate::mask;
 use crate::message::{self, Message, Progress, Reader, Role, Violation};
 
+/// Bytes of a body that a client takes, whatever the relay says.
+const MAX_ACCEPTED_BODY: usize = 64 << 20;
+
 /// How to dial.
 #[derive(Clone)]
 pub struct Dial {
@@ -204,6 +207,9 @@ impl Client {
                     max_in_flight: ready.max_in_flight,
                     window_bytes: ready.window_bytes,
                 };
+                // The relay says how much a body may have; bounded, so that no relay makes us hold what it likes.
+                let most = usize::try_from(ready.max_body_bytes).unwrap_or(MAX_ACCEPTED_BODY).min(MAX_ACCEPTED_BODY);
+                self.reader.set_max_message(most + MESSAGE_OVERHEAD_BYTES);
                 self.phase = Phase::Up;
                 Ok(Some(Event::Ready(ready)))
             }
