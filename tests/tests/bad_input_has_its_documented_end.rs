@@ -200,7 +200,7 @@ fn legal_but_unusual_http_works() {
 }
 
 #[test]
-fn slow_heads_slow_bodies_and_silent_lines_end_in_time() {
+fn slow_heads_slow_bodies_and_silent_sockets_end_in_time() {
     let world = World::new();
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -235,6 +235,14 @@ fn slow_heads_slow_bodies_and_silent_lines_end_in_time() {
             let took = started.elapsed();
             answer.expect_problem(504, "upload_timeout");
             assert!((59..68).contains(&took.as_secs()), "an upload has 60 s, this one had {took:?}");
+        });
+        scope.spawn(|| {
+            let mut conn = Conn::open(world.addr).expect("listens");
+            conn.ask(&Request::get("/connect/v1/agents?limit=1")).expect("an answer").expect(200);
+            let idle = Instant::now();
+            assert!(conn.closes(Duration::from_secs(90)), "a connection that asks for nothing more");
+            let took = idle.elapsed();
+            assert!((74..85).contains(&took.as_secs()), "a connection may idle for 75 s, this one did for {took:?}");
         });
     });
     world.end();

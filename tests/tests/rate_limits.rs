@@ -151,6 +151,11 @@ fn unknown_keys_are_looked_up_at_a_bounded_rate() {
     let server = Server::up(&data, &[]);
     let addr = server.addr;
     let agent = api::register(addr, "target");
+    let echo = EchoAgent::start(addr, &agent.key);
+    // Known on each core, by calls over as many connections as make it sure.
+    for _ in 0..24 {
+        api::call(addr, &agent.id, &agent.key, "{}").expect(200);
+    }
     let mut conn = Conn::open_from("127.0.0.41".parse().expect("an address"), addr).expect("listens");
     let mut codes = std::collections::BTreeMap::new();
     for number in 0..120 {
@@ -161,7 +166,6 @@ fn unknown_keys_are_looked_up_at_a_bounded_rate() {
     let (refused, limited) = (codes.get(&(401, "token_invalid".into())), codes.get(&(429, "rate_limited".into())));
     assert!(refused.is_some_and(|count| *count >= 10) && limited.is_some_and(|count| *count >= 10), "{codes:?}");
     // A known key from the same address is served meanwhile.
-    let echo = EchoAgent::start(addr, &agent.key);
     conn.ask(&api::call_request(&agent.id, &agent.key, "{}")).expect("an answer").expect(200);
     echo.stop();
 }

@@ -13,11 +13,13 @@
 //! | `tls` | who may speak which protocol |
 //! | `server` | connections and their streams |
 //! | `registry` | the nodes that are connected here |
+//! | `join` | joins and renewals over the wire |
 //! | `control`, `reports`, `lookup`, `pass` | one kind of stream each |
 //! | `store` | SQL |
 
 mod ca;
 mod control;
+mod join;
 mod lookup;
 pub mod nodes;
 mod pass;

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use landline_link::limits::{
-    CLOSE_DONE, CLOSE_FAILED, CLOSE_PROTOCOL, CLOSE_REVOKED, CLOSE_UNKNOWN_NODE, HANDSHAKE_TIMEOUT, MAX_JOIN_BYTES,
-    RESET_BROKEN,
+    CLOSE_DONE, CLOSE_FAILED, CLOSE_PROTOCOL, CLOSE_REVOKED, CLOSE_UNKNOWN_NODE, HANDSHAKE_TIMEOUT, RESET_BROKEN,
 };
-use landline_link::{ALPN_JOIN, ALPN_LINK, Down, JoinAnswer, JoinRequest, RenewRequest, StreamKind, codec};
+use landline_link::{ALPN_JOIN, ALPN_LINK, Down, StreamKind};
 use landline_wire::ids::NodeId;
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connection, Endpoint, Incoming, RecvStream, SendStream, VarInt};
@@ -22,8 +21,7 @@ use uuid::Uuid;
 use super::ca::{Ca, CaError, node_of};
 use super::registry::Registry;
 use super::store::{self, State};
-use super::wire::Reader;
-use super::{control, lookup, nodes, pass, reports, tls};
+use super::{control, join, lookup, pass, reports, tls};
 use crate::db::{Db, DbError};
 use crate::state::{Exchange, FeedCommand};
 
@@ -70,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) ca: Ca,
     pub(crate) registry: Registry,
-    joins: Semaphore,
+    pub(crate) joins: Semaphore,
     stopping: CancellationToken,
     /// Streams whose work is to end before the feed does.
     work: TaskTracker,
@@ -176,46 +174,13 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming) {
     match handshake.and_then(|data| data.protocol).as_deref() {
         Some(ALPN_LINK) => link(shared, connection).await,
         Some(ALPN_JOIN) => {
-            let joined = tokio::time::timeout(HANDSHAKE_TIMEOUT, join(&shared, &connection)).await;
+            let joined = tokio::time::timeout(HANDSHAKE_TIMEOUT, join::join(&shared, &connection)).await;
             if !matches!(joined, Ok(Some(()))) {
                 tracing::info!(%from, "a join did not succeed");
             }
             connection.close(VarInt::from_u32(CLOSE_DONE), b"");
         }
         _ => connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"unknown protocol"),
-    }
-}
-
-/// One request, one answer; then the client closes.
-async fn join(shared: &Shared, connection: &Connection) -> Option<()> {
-    let _one_of_few = shared.joins.acquire().await.ok()?;
-    let (mut send, recv) = connection.accept_bi().await.ok()?;
-    let request: JoinRequest = Reader::new(recv).expect(MAX_JOIN_BYTES).await.ok()?;
-    let outcome = nodes::join(&shared.exchange, &shared.ca, &request.secret, &request.csr).await;
-    let refused = "the join token is unknown, was used before, or has expired";
-    let (answer, joined) = answer(shared, outcome, refused);
-    send.write_all(&codec::encode(&answer).ok()?).await.ok()?;
-    send.finish().ok()?;
-    // The answer has arrived when the client closes; closing first could lose it.
-    connection.closed().await;
-    joined.then_some(())
-}
-
-fn answer(
-    shared: &Shared,
-    outcome: Result<Option<nodes::Joined>, nodes::NodeError>,
-    refused: &str,
-) -> (JoinAnswer, bool) {
-    match outcome {
-        Ok(Some(joined)) => {
-            let ca = shared.ca.certificate().to_vec();
-            (JoinAnswer::Joined { node: joined.node, certificate: joined.certificate, ca }, true)
-        }
-        Ok(None) => (JoinAnswer::Refused { reason: refused.into() }, false),
-        Err(error) => {
-            tracing::error!("a certificate could not be signed: {error}");
-            (JoinAnswer::Refused { reason: "the exchange could not sign a certificate".into() }, false)
-        }
     }
 }
 
@@ -312,7 +277,7 @@ async fn stream_of(link: Arc<Link>, send: SendStream, mut recv: RecvStream) {
         Some(StreamKind::Reports) => reports::run(link, send, recv).await,
         Some(StreamKind::Lookup) => work.track_future(lookup::run(link, send, recv)).await,
         Some(StreamKind::Pass) => work.track_future(pass::run(link, send, recv)).await,
-        Some(StreamKind::Renew) => work.track_future(renew(link, send, recv)).await,
+        Some(StreamKind::Renew) => work.track_future(join::renew(link, send, recv)).await,
         None => refuse(send, recv),
     }
 }
@@ -342,15 +307,4 @@ async fn seen(exchange: &Exchange, node: NodeId) -> Result<bool, DbError> {
     let seen = store::seen(&mut tx, node, exchange.clock.now_ms()).await?;
     tx.commit().await?;
     Ok(seen)
-}
-
-async fn renew(link: Arc<Link>, mut send: SendStream, recv: RecvStream) {
-    let renewed = async {
-        let request: RenewRequest = Reader::new(recv).expect(MAX_JOIN_BYTES).await.ok()?;
-        let outcome = nodes::renew(&link.shared.exchange, &link.shared.ca, link.node, &request.csr).await;
-        let (answer, _) = answer(&link.shared, outcome, "this node was revoked");
-        send.write_all(&codec::encode(&answer).ok()?).await.ok()?;
-        send.finish().ok()
-    };
-    let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, renewed).await;
 }

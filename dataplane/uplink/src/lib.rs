@@ -9,12 +9,14 @@
 //! | `sender` | how cores hand things over without waiting, and how their reports are gathered |
 //! | `spool` | pure: reports in numbered batches until they are acknowledged, and the sessions they add up to |
 //! | `identity`, `tls`, `join` | the node's certificate: stored, shown, asked for, renewed |
-//! | `run` | dials for ever, serves the cores while it does |
+//! | `run` | the thread's life: serves the cores, stops in order |
+//! | `dial` | dials for ever |
 //! | `session` | one connection: control stream and reports |
 //! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
 mod boundary;
 mod config;
+mod dial;
 mod handle;
 mod identity;
 mod join;

@@ -4,6 +4,7 @@
 mod joining;
 mod killing;
 mod passing;
+mod postgres;
 mod reporting;
 mod state;
 mod world;

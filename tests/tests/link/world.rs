@@ -37,12 +37,14 @@ impl World {
 
     /// With more routes.
     pub(crate) async fn with(extra: Router) -> Self {
-        Self::in_dir(tempfile::tempdir().unwrap(), extra).await
+        Self::in_dir(tempfile::tempdir().unwrap(), extra, "").await
     }
 
-    async fn in_dir(dir: TempDir, extra: Router) -> Self {
+    /// On this database; an empty URL is a SQLite file in the data directory.
+    pub(crate) async fn in_dir(dir: TempDir, extra: Router, database_url: &str) -> Self {
         let mut config = Config::new(dir.path(), "http://127.0.0.1:7300");
         config.rate_limits = RateLimits::off();
+        config.database_url = database_url.into();
         let exchange = Exchange::open(config, Clock::system()).await.unwrap();
         // In this order, so that what has no route is the exchange's to refuse.
         let router = extra.merge(exchange.router());
@@ -75,7 +77,7 @@ impl World {
         for name in ["exchange.db", "exchange.db-wal", "exchange.db-shm"] {
             let _ = std::fs::remove_file(self.dir().join(name));
         }
-        Self::in_dir(self.dir, Router::new()).await
+        Self::in_dir(self.dir, Router::new(), "").await
     }
 
     pub(crate) async fn token(&self) -> String {

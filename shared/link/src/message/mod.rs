@@ -1,0 +1,37 @@
+//! The messages of the link, by stream.
+
+mod join;
+mod question;
+mod report;
+mod state;
+
+pub use join::*;
+pub use question::*;
+pub use report::*;
+pub use state::*;
+
+/// The first byte of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the crate's table documents each")]
+pub enum StreamKind {
+    Control = 1,
+    Reports = 2,
+    Lookup = 3,
+    Pass = 4,
+    Renew = 5,
+}
+
+impl StreamKind {
+    /// The byte that opens the stream.
+    pub fn byte(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind that a byte opens.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew]
+            .into_iter()
+            .find(|kind| kind.byte() == byte)
+    }
+}
