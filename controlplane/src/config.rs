@@ -8,6 +8,8 @@ use std::str::FromStr;
 use landline_link::Secret;
 use landline_wire::error::Origin;
 
+use crate::egress::{Cidr, Resolver};
+
 /// The settings of an exchange.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -37,6 +39,13 @@ pub struct Config {
     pub max_json_bytes: usize,
     /// Connections to the database that read (SQLite) or connections in all (Postgres).
     pub database_connections: u32,
+    /// Networks that are not public and may be called all the same when an agent's card names them (`http_direct`): for
+    /// tests and labs.
+    pub private_egress: Vec<Cidr>,
+    /// Ports that may be called when an agent's card names them.
+    pub egress_ports: Vec<u16>,
+    /// How the hosts of agents' cards become addresses.
+    pub resolver: Resolver,
 }
 
 impl Config {
@@ -56,6 +65,9 @@ impl Config {
             events_total: 1_000,
             max_json_bytes: 256 << 10,
             database_connections: 4,
+            private_egress: Vec::new(),
+            egress_ports: vec![80, 443, 8080, 8443],
+            resolver: Resolver::system(),
         }
     }
 

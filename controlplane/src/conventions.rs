@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::auth;
 use crate::config::Class;
 use crate::error::{Error, Result, render};
-use crate::extract::{Principal, RequestId, peer};
+use crate::extract::{Principal, RelayCaller, RequestId, peer};
 use crate::limit::Who;
 use crate::state::Exchange;
 
@@ -38,7 +38,12 @@ pub async fn apply(State(exchange): State<Exchange>, mut request: Request, next:
     } else {
         let credential = request.headers().get(AUTHORIZATION).cloned();
         let ip = peer(request.extensions()).0;
-        match admit(&exchange, credential, ip, &method, instance).await {
+        // A call that a switch admitted was judged and counted there.
+        let admitted = match request.extensions().get::<RelayCaller>() {
+            Some(_) => Ok(Principal::Anonymous),
+            None => admit(&exchange, credential, ip, &method, instance).await,
+        };
+        match admitted {
             Ok(principal) => {
                 request.extensions_mut().insert(principal);
                 next.run(request).await

@@ -93,9 +93,16 @@ impl IntoResponse for Error {
     }
 }
 
+/// Marks a response as another party's answer: whatever its status, it passes as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign;
+
 /// Writes the problem document of a failed response; others pass unchanged. `instance` is the path without the prefix.
 /// An answer to `HEAD` has the headers only.
 pub fn render(mut response: Response, method: &Method, origin: &Origin, instance: &str, request_id: &str) -> Response {
+    if response.extensions().get::<Foreign>().is_some() {
+        return response;
+    }
     let problem = match response.extensions_mut().remove::<Fault>() {
         Some(Fault(problem)) => problem,
         None => match unexplained(&response) {

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use landline_link::Caller;
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 use serde_json::Value;
@@ -19,6 +20,11 @@ use crate::state::Exchange;
 /// nothing that a client writes into a header counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// Whom a switch found to be calling an agent, as a request extension: such a request is a call that the exchange is to
+/// dispatch. Set by the feed alone; no header leads to it, so no client can call in another's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayCaller(pub Caller);
 
 /// The request's correlation id, as a request extension; echoed on the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

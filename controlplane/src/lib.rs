@@ -17,6 +17,7 @@
 //! | [`feed`] | the QUIC server of the link: nodes, snapshots and deltas, reports, passed-on requests |
 //! | [`pages`] | what people and agents read |
 //! | [`db`] | the two databases behind one SQL text; the outbox |
+//! | [`egress`] | where connections to the outside may lead |
 //! | [`admin`] | health, readiness and metrics, on the admin address |
 
 pub mod admin;
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod conventions;
 pub mod db;
+pub mod egress;
 pub mod error;
 pub mod events;
 pub mod extract;

@@ -33,13 +33,25 @@ impl Who {
 
 /// A bucket, kept as the time at which it will be full again: refilling it is then no work at all.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+pub(crate) struct Bucket {
     /// Unix microseconds; a time in the past is a full bucket.
     full_at_us: i64,
 }
 
+impl Bucket {
+    /// A full bucket.
+    pub(crate) fn full() -> Self {
+        Self { full_at_us: 0 }
+    }
+
+    /// Is it full, so that forgetting it loses nothing?
+    pub(crate) fn is_full(self, now_ms: i64) -> bool {
+        self.full_at_us <= now_ms.saturating_mul(1_000)
+    }
+}
+
 /// Takes one request from a bucket. `Err`: milliseconds until one is there.
-fn take(bucket: &mut Bucket, rate: Rate, now_ms: i64) -> Result<(), u64> {
+pub(crate) fn take(bucket: &mut Bucket, rate: Rate, now_ms: i64) -> Result<(), u64> {
     let now_us = now_ms.saturating_mul(1_000);
     let per_us = i64::from(rate.per_ms) * 1_000;
     let cost_us = per_us / i64::from(rate.requests);
@@ -66,10 +78,10 @@ impl Buckets {
             if self.young.len() >= GENERATION {
                 self.old = std::mem::take(&mut self.young);
             }
-            let bucket = self.old.remove(&key).unwrap_or(Bucket { full_at_us: 0 });
+            let bucket = self.old.remove(&key).unwrap_or(Bucket::full());
             self.young.insert(key, bucket);
         }
-        self.young.entry(key).or_insert(Bucket { full_at_us: 0 })
+        self.young.entry(key).or_insert(Bucket::full())
     }
 }
 

@@ -92,7 +92,7 @@ impl Metrics {
         let limited = Family::default();
         registry.register("rate_limited", "Requests refused by a rate limit, by class", limited.clone());
         let calls = Family::default();
-        registry.register("calls", "Calls reported by switches, by status", calls.clone());
+        registry.register("calls", "Calls reported by switches or dispatched here, by status", calls.clone());
         let batches = Counter::default();
         registry.register("report_batches", "Batches of reports applied", batches.clone());
         let batches_repeated = Counter::default();
@@ -131,6 +131,11 @@ impl Metrics {
     /// Counts a request that a rate limit refused.
     pub(crate) fn limited(&self, class: Class) {
         self.limited.get_or_create(&ClassLabels { class: ClassValue(class) }).inc();
+    }
+
+    /// Counts a call that was dispatched here.
+    pub(crate) fn dispatched(&self, call: &CallRecord) {
+        self.calls.get_or_create(&StatusLabels { status: call.status_code }).inc();
     }
 
     /// Counts a batch of reports and the calls in it.

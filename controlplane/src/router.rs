@@ -1,14 +1,14 @@
 //! Every route of the exchange, on one page. `/connect/ws/agent` and `/connect/relay/*` are the switch's: here they are
-//! not found.
+//! not found, but for calls that a switch passes on because the agent has no line.
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 
 use crate::agents::http as agents;
 use crate::auth::http as auth;
 use crate::moderation::http as moderation;
-use crate::relay::http as relay;
+use crate::relay::{direct, http as relay};
 use crate::state::Exchange;
 use crate::{conventions, events, pages};
 
@@ -42,6 +42,9 @@ fn api() -> Router<Exchange> {
         .route("/v1/auth/revoke", post(auth::revoke))
         .route("/.well-known/jwks.json", get(auth::jwks))
         // Calls.
+        .route("/relay/{agent_id}", any(direct::call))
+        .route("/relay/{agent_id}/", any(direct::call))
+        .route("/relay/{agent_id}/{*path}", any(direct::call))
         .route("/v1/relay/recent", get(relay::recent))
         .route("/v1/relay/stats", get(relay::stats))
         .route("/v1/relay/log", get(relay::log))
@@ -52,6 +55,8 @@ fn api() -> Router<Exchange> {
         .route("/v1/admin/agents/{agent_id}/unblock", post(moderation::unblock))
         .route("/v1/admin/agents/{agent_id}/feature", post(moderation::feature))
         .route("/v1/admin/agents/{agent_id}/unfeature", post(moderation::unfeature))
+        .route("/v1/admin/agents/{agent_id}/prove-origin", post(moderation::prove_origin))
+        .route("/v1/admin/agents/{agent_id}/unprove-origin", post(moderation::unprove_origin))
         .route("/v1/admin/sessions", get(moderation::sessions))
         .route("/v1/admin/nodes", get(moderation::nodes))
         .route("/v1/admin/nodes/{node_id}/drain", post(moderation::drain))

@@ -89,6 +89,8 @@ pub struct Inner {
     pub limiter: Limiter,
     /// What is measured.
     pub metrics: Metrics,
+    /// Calls to agents without a line.
+    pub(crate) direct: relay::direct::Direct,
     /// Figures of agents that are not computed anew for each row.
     pub(crate) reliability: agents::ReliabilityCache,
     issuer: String,
@@ -127,6 +129,7 @@ impl Exchange {
             events: Hub::new(&config, clock.now_ms()),
             limiter: Limiter::new(config.rate_limits.clone()),
             metrics: Metrics::new(),
+            direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),

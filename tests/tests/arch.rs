@@ -14,7 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("landline-api", &["landline-wire"]),
     ("landline-engine", &["landline-wire", "landline-token", "landline-link"]),
     ("landline-uplink", &["landline-wire", "landline-token", "landline-link"]),
-    ("landline-dataplane", &["landline-wire", "landline-token", "landline-link", "landline-engine", "landline-uplink"]),
+    (
+        "landline-dataplane",
+        &["landline-wire", "landline-token", "landline-link", "landline-api", "landline-engine", "landline-uplink"],
+    ),
     ("landline-controlplane", &["landline-wire", "landline-token", "landline-link", "landline-api"]),
     ("landline-client", &["landline-wire", "landline-api"]),
     (

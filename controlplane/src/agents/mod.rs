@@ -24,4 +24,6 @@ mod reliability;
 pub(crate) mod search;
 pub(crate) mod store;
 
+pub(crate) use a2a::v1 as card_v1;
+pub(crate) use model::Stored;
 pub(crate) use reliability::ReliabilityCache;

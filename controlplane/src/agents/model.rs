@@ -24,6 +24,8 @@ pub(crate) struct Stored {
     pub(crate) card_at: i64,
     pub(crate) display: Display,
     pub(crate) blocked: bool,
+    /// Was it proven that the host of `url` stands behind the card?
+    pub(crate) origin_proven: bool,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) last_seen: i64,

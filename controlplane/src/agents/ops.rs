@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Directory};
 use crate::extract::{JsonBody, Principal, Window};
 use crate::presence;
+use crate::relay;
 use crate::secrets::random;
 use crate::state::Exchange;
 
@@ -273,6 +274,9 @@ pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBo
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, name_field, id).await);
     }
+    if before.origin_proven && !relay::direct::same_origin(before.url.as_deref(), card.url.as_deref()) {
+        store::set_origin_proof(&mut tx, id, None).await?;
+    }
     tx.commit().await?;
     events::publish_change(exchange, Directory::Updated, id, &card.name, now_ms);
     Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings })
@@ -312,11 +316,30 @@ pub async fn lookup_agent_for(exchange: &Exchange, id: AgentId, node: NodeId) ->
         return Ok(if removed { LookupAnswer::AgentGone } else { LookupAnswer::AgentUnknown });
     };
     Ok(LookupAnswer::Agent {
+        direct: relay::direct::is_eligible(exchange, &agent),
         blocked: agent.blocked,
-        policy: model::policy(&agent.display),
+        policy: policy_of(&agent),
         token_gen: account.token_gen,
         elsewhere: presence::store::node_url(&mut conn, id, node).await?,
     })
+}
+
+/// Sets the proof that the host of an agent's URL stands behind its card, or takes it back (`None`). `origin` must be the
+/// one that the card has now.
+pub(crate) async fn prove_origin(tx: &mut AnyConnection, id: AgentId, origin: Option<&str>, now_ms: i64) -> Result<()> {
+    // Written first: the row's lock keeps the card from moving before the commit.
+    store::set_origin_proof(tx, id, origin.map(|_| now_ms)).await?;
+    let agent = stored(tx, id).await?;
+    if origin.is_some() && !relay::direct::same_origin(agent.url.as_deref(), origin) {
+        let detail = "The card has no URL that could be called, or it is of another origin.";
+        return Err(Problem::new(Code::Conflict, detail).field("origin").into());
+    }
+    Ok(())
+}
+
+/// Who may call an agent.
+pub(crate) fn policy_of(agent: &Stored) -> Policy {
+    model::policy(&agent.display)
 }
 
 /// What a switch must know of agents that knows nothing.

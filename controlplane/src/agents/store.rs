@@ -16,7 +16,7 @@ use crate::extract::Window;
 macro_rules! columns {
     () => {
         "a.id, a.name, a.description, a.tagline, a.category, a.accent_color, a.banner_url, a.url, a.version, \
-         a.service_class, a.source, a.card, a.card_at, a.access, a.allow_list, a.blocked_at, a.created_at, \
+         a.service_class, a.source, a.card, a.card_at, a.access, a.allow_list, a.blocked_at, a.origin_proven_at, a.created_at, \
          a.updated_at, a.last_seen, \
          (SELECT COUNT(*) FROM sessions s WHERE s.agent = a.id AND s.ended_at IS NULL) AS lines, \
          (SELECT MAX(s.ended_at) FROM sessions s WHERE s.agent = a.id) AS last_end"
@@ -38,6 +38,7 @@ queries! {
               $15, $16, $17, $18, $19, $16, $16, $16)";
     SET_CARD = "UPDATE agents SET name = $1, name_key = $2, description = $3, url = $4, url_key = $5, version = $6, \
                 provider_name = $7, service_class = $8, card = $9, card_at = $10, search = $11 WHERE id = $12";
+    PROVE_ORIGIN = "UPDATE agents SET origin_proven_at = $1 WHERE id = $2";
     SET_DISPLAY = "UPDATE agents SET tagline = $1, category = $2, accent_color = $3, banner_url = $4, access = $5, \
                    allow_list = $6, search = $7 WHERE id = $8";
     HEARTBEAT = "UPDATE agents SET last_seen = $1 WHERE id = $2";
@@ -105,6 +106,7 @@ pub(crate) fn stored(row: &AnyRow) -> Result<Stored> {
             allow: allow_list(row)?,
         },
         blocked: row.try_get::<Option<i64>, _>("blocked_at")?.is_some(),
+        origin_proven: row.try_get::<Option<i64>, _>("origin_proven_at")?.is_some(),
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
         last_seen: row.try_get("last_seen")?,
@@ -197,6 +199,12 @@ pub(crate) async fn set_display(
     let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone());
     let query = query.bind(model::access_text(display.access)).bind(allow_text(display)).bind(search);
     query.bind(agent.to_string()).execute(tx).await?;
+    Ok(())
+}
+
+/// Sets or takes back the proof of the card's origin.
+pub(crate) async fn set_origin_proof(tx: &mut AnyConnection, agent: AgentId, at: Option<i64>) -> Result<()> {
+    sqlx::query(PROVE_ORIGIN).bind(at).bind(agent.to_string()).execute(tx).await?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use super::server::Link;
 use super::wire::Reader;
-use crate::extract::Peer;
+use crate::extract::{Peer, RelayCaller};
 
 /// Serves one request. A switch that wants no more of the answer stops the stream: the handler, or the body that it
 /// made, is dropped at once, wherever it is.
@@ -53,6 +53,9 @@ fn request(head: PassHead, reader: Reader) -> Option<Request<Body>> {
     let mut request = Request::new(Body::from_stream(body(reader)));
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     request.extensions_mut().insert(Peer(head.peer));
+    if let Some(caller) = head.caller {
+        request.extensions_mut().insert(RelayCaller(caller));
+    }
     Some(request)
 }
 

@@ -64,6 +64,29 @@ pub(crate) async fn unfeature(
     Ok(Json(ops::feature(&exchange, agent, false).await?))
 }
 
+/// `POST /v1/admin/agents/{agent_id}/prove-origin`
+pub(crate) async fn prove_origin(
+    State(exchange): State<Exchange>,
+    AgentPath(agent): AgentPath,
+    principal: Principal,
+    body: JsonBody,
+) -> Result<Json<Moderation>> {
+    principal.admin()?;
+    let origin = body.value.get("origin").and_then(Value::as_str);
+    let origin = origin.ok_or_else(|| Error::invalid("origin", "`origin` must be the card's, as `https://host`."))?;
+    Ok(Json(ops::prove_origin(&exchange, agent, Some(origin)).await?))
+}
+
+/// `POST /v1/admin/agents/{agent_id}/unprove-origin`
+pub(crate) async fn unprove_origin(
+    State(exchange): State<Exchange>,
+    AgentPath(agent): AgentPath,
+    principal: Principal,
+) -> Result<Json<Moderation>> {
+    principal.admin()?;
+    Ok(Json(ops::prove_origin(&exchange, agent, None).await?))
+}
+
 /// `GET /v1/admin/sessions`
 pub(crate) async fn sessions(
     State(exchange): State<Exchange>,

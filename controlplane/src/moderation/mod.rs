@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `POST /v1/admin/agents/{agent_id}/block`, `/unblock` | with a reason; lines close with 4010 |
 //! | `POST /v1/admin/agents/{agent_id}/feature`, `/unfeature` | show it first |
+//! | `POST /v1/admin/agents/{agent_id}/prove-origin`, `/unprove-origin` | its card is its host's: it may be called there |
 //! | `GET /v1/admin/sessions` | lines that are up |
 //! | `GET /v1/admin/nodes` | switches |
 //! | `POST /v1/admin/nodes/{node_id}/drain`, `/revoke` | leave, never come back |

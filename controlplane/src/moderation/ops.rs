@@ -42,6 +42,18 @@ pub async fn feature(exchange: &Exchange, agent: AgentId, featured: bool) -> Res
     state.ok_or_else(|| Error::plain(Code::NotFound))
 }
 
+/// Takes it as proven that the host of an agent's URL stands behind its card: from now on the exchange calls it there
+/// while it has no line. `origin` is what the operator looked at; a card that moved meanwhile is not proven. `None` takes
+/// the proof back.
+pub async fn prove_origin(exchange: &Exchange, agent: AgentId, origin: Option<&str>) -> Result<Moderation> {
+    let mut tx = exchange.db.begin().await?;
+    agents::ops::prove_origin(&mut tx, agent, origin, exchange.clock.now_ms()).await?;
+    let state = store::state(&mut tx, agent).await?;
+    tx.commit().await?;
+    tracing::info!(%agent, origin = origin.unwrap_or("none"), "moderation: proof of origin");
+    state.ok_or_else(|| Error::plain(Code::NotFound))
+}
+
 /// Lines that are up, newest first.
 pub async fn sessions(exchange: &Exchange, window: Window) -> Result<Page<Session>> {
     let lines = {

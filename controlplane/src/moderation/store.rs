@@ -10,7 +10,7 @@ use crate::auth::store::id;
 use crate::db::{Result, queries};
 
 queries! {
-    STATE = "SELECT id, blocked_at, blocked_reason, featured_at FROM agents WHERE id = $1";
+    STATE = "SELECT id, blocked_at, blocked_reason, featured_at, origin_proven_at FROM agents WHERE id = $1";
     BLOCK = "UPDATE agents SET blocked_at = $1, blocked_reason = $2 WHERE id = $3";
     FEATURE = "UPDATE agents SET featured_at = $1 WHERE id = $2";
 }
@@ -23,6 +23,7 @@ fn moderation(row: &AnyRow) -> Result<Moderation> {
         reason: row.try_get("blocked_reason")?,
         blocked_at: blocked_at.map(rfc3339_ms),
         featured: row.try_get::<Option<i64>, _>("featured_at")?.is_some(),
+        origin_proven: row.try_get::<Option<i64>, _>("origin_proven_at")?.is_some(),
     })
 }
 

@@ -42,11 +42,16 @@ pub(crate) async fn up(
     });
     if let Some(code) = model::verdict(standing, up.credential) {
         outcome.kicks.push(kick(reporter.node, session, code));
-        return down(tx, agent, session, at, outcome).await;
+        return down(tx, reporter, agent, session, at, outcome).await;
     }
-    let known = store::known(tx, session).await?;
-    if known == Known::Open {
-        return store::seen(tx, reporter.boot, session, place).await;
+    let known = store::known(tx, reporter, session).await?;
+    match known {
+        Known::Open => return store::seen(tx, reporter, session, place).await,
+        Known::Elsewhere => {
+            tracing::warn!(node = %reporter.node, %session, "a switch reports a session of another one: ignored");
+            return Ok(());
+        }
+        Known::No | Known::Ended => {}
     }
     let others = store::others(tx, agent, session).await?;
     let rivals = model::rivals(&others, reporter.node, up.shared);
@@ -55,8 +60,8 @@ pub(crate) async fn up(
             outcome.kicks.push(kick(reporter.node, session, close::REPLACED));
             return Ok(());
         }
-        Known::Ended => store::seen(tx, reporter.boot, session, place).await?,
-        Known::Open | Known::No => {
+        Known::Ended => store::seen(tx, reporter, session, place).await?,
+        Known::Open | Known::No | Known::Elsewhere => {
             store::open(tx, reporter, up, place).await?;
             for rival in rivals {
                 store::end(tx, agent, rival.session, at).await?;
@@ -71,15 +76,20 @@ pub(crate) async fn up(
     Ok(())
 }
 
-/// A session is gone.
+/// A session of the reporter's own is gone.
 pub(crate) async fn down(
     tx: &mut AnyConnection,
+    reporter: Reporter,
     agent: AgentId,
     session: SessionId,
     at: i64,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    if store::end(tx, agent, session, at).await? { went(tx, vec![agent], at, outcome).await } else { Ok(()) }
+    if store::end_own(tx, reporter, agent, session, at).await? {
+        went(tx, vec![agent], at, outcome).await
+    } else {
+        Ok(())
+    }
 }
 
 /// A listing is complete: what it did not name is gone.

@@ -13,12 +13,14 @@ use crate::auth::store::id;
 use crate::db::{Result, queries};
 
 queries! {
-    KNOWN = "SELECT ended_at FROM sessions WHERE id = $1";
+    KNOWN = "SELECT ended_at, node FROM sessions WHERE id = $1";
     OTHERS = "SELECT id, node, shared FROM sessions WHERE agent = $1 AND ended_at IS NULL AND id <> $2";
     OPEN = "INSERT INTO sessions (id, agent, node, boot, started_at, shared, key_gen, jti, token_gen, seen) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    SEEN = "UPDATE sessions SET seen = $1, boot = $2, ended_at = NULL WHERE id = $3";
+    SEEN = "UPDATE sessions SET seen = $1, boot = $2, ended_at = NULL WHERE id = $3 AND node = $4";
     END = "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND agent = $3 AND ended_at IS NULL RETURNING agent";
+    END_OWN = "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND agent = $3 AND node = $4 AND ended_at IS NULL \
+               RETURNING agent";
     END_UNLISTED = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND boot = $3 AND seen < $4 \
                     AND ended_at IS NULL RETURNING agent";
     END_OLDER_BOOTS = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND boot <> $3 AND ended_at IS NULL \
@@ -52,12 +54,15 @@ pub(crate) enum Known {
     No,
     Open,
     Ended,
+    /// Under another switch: nothing that the reporter may speak of.
+    Elsewhere,
 }
 
-pub(crate) async fn known(conn: &mut AnyConnection, session: SessionId) -> Result<Known> {
+pub(crate) async fn known(conn: &mut AnyConnection, reporter: Reporter, session: SessionId) -> Result<Known> {
     let row = sqlx::query(KNOWN).bind(session.to_string()).fetch_optional(conn).await?;
     Ok(match row {
         None => Known::No,
+        Some(row) if row.try_get::<String, _>("node")? != reporter.node.to_string() => Known::Elsewhere,
         Some(row) if row.try_get::<Option<i64>, _>("ended_at")?.is_none() => Known::Open,
         Some(_) => Known::Ended,
     })
@@ -85,8 +90,9 @@ pub(crate) async fn open(tx: &mut AnyConnection, reporter: Reporter, up: &Sessio
     Ok(())
 }
 
-pub(crate) async fn seen(tx: &mut AnyConnection, boot: Uuid, session: SessionId, place: i64) -> Result<()> {
-    sqlx::query(SEEN).bind(place).bind(boot.to_string()).bind(session.to_string()).execute(tx).await?;
+pub(crate) async fn seen(tx: &mut AnyConnection, reporter: Reporter, session: SessionId, place: i64) -> Result<()> {
+    let query = sqlx::query(SEEN).bind(place).bind(reporter.boot.to_string()).bind(session.to_string());
+    query.bind(reporter.node.to_string()).execute(tx).await?;
     Ok(())
 }
 
@@ -97,7 +103,19 @@ fn agents(rows: &[AnyRow]) -> Result<Vec<AgentId>> {
     Ok(agents)
 }
 
-/// Ends one session. Was it open?
+/// Ends one session of the reporter's own. Was it open?
+pub(crate) async fn end_own(
+    tx: &mut AnyConnection,
+    reporter: Reporter,
+    agent: AgentId,
+    session: SessionId,
+    at: i64,
+) -> Result<bool> {
+    let query = sqlx::query(END_OWN).bind(at).bind(session.to_string()).bind(agent.to_string());
+    Ok(query.bind(reporter.node.to_string()).fetch_optional(tx).await?.is_some())
+}
+
+/// Ends one session, wherever it is. Was it open?
 pub(crate) async fn end(tx: &mut AnyConnection, agent: AgentId, session: SessionId, at: i64) -> Result<bool> {
     let query = sqlx::query(END).bind(at).bind(session.to_string()).bind(agent.to_string());
     Ok(query.fetch_optional(tx).await?.is_some())

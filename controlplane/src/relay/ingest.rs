@@ -80,7 +80,7 @@ async fn sessions(
                 }
             }
             Report::SessionDown { agent, session, at } => {
-                presence::down(tx, *agent, *session, *at, outcome).await?;
+                presence::down(tx, reporter, *agent, *session, *at, outcome).await?;
             }
             Report::Call(_) => {}
         }

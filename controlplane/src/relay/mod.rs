@@ -1,4 +1,5 @@
-//! The record of calls: what the switches report of each, once each, and what is published of it.
+//! The record of calls: what the switches report of each, once each, and what is published of it; and the calls that the
+//! exchange makes itself, to agents without a line ([`direct`]).
 //!
 //! Owns `calls`, `agent_hours` and `report_cursors`. Invariants: a batch of reports is applied once, in one transaction
 //! with its sequence; a record has nothing but the eight published fields.
@@ -8,7 +9,9 @@
 //! | `GET /v1/relay/recent` | the last calls |
 //! | `GET /v1/relay/stats` | latency, rate, attached agents |
 //! | `GET /v1/relay/log` | an agent's own calls |
+//! | `/relay/{agent_id}` and below | a call that a switch passed on |
 
+pub(crate) mod direct;
 pub(crate) mod http;
 mod ingest;
 mod model;

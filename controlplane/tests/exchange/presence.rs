@@ -39,6 +39,19 @@ on_both! {
         assert!(world.attached(&alice).await);
     }
 
+    async fn a_switch_may_speak_only_of_its_own_lines(world) {
+        let alice = world.register("alice").await;
+        let (mut one, mut two) = (world.switch(1).await, world.switch(2).await);
+        world.report(&mut one, vec![up(&alice, 1)]).await;
+        // Neither can it end another's line, nor take it over and end it with its own next listing.
+        world.report(&mut two, vec![down(&alice, 1, START_MS)]).await;
+        world.report(&mut two, vec![up(&alice, 1)]).await;
+        world.report(&mut two, vec![Report::SessionsBegin, Report::SessionsEnd]).await;
+        assert!(world.attached(&alice).await);
+        world.report(&mut one, vec![down(&alice, 1, START_MS)]).await;
+        assert!(!world.attached(&alice).await);
+    }
+
     async fn a_listing_ends_what_it_does_not_name_even_over_several_batches(world) {
         let bots = [world.register("one").await, world.register("two").await, world.register("three").await];
         let mut switch = world.switch(1).await;
@@ -111,7 +124,7 @@ on_both! {
         let bot = world.register_with(json!({"card": {"name": "Echo", "description": "An agent of a test."}, "access": "public"})).await;
         let (mut one, two) = (world.switch(1).await, world.switch(2).await);
         match lookup_agent(&world.exchange, bot.id).await.unwrap() {
-            LookupAnswer::Agent { blocked: false, policy, token_gen: 1, elsewhere: None } => {
+            LookupAnswer::Agent { blocked: false, policy, token_gen: 1, elsewhere: None, direct: false } => {
                 assert_eq!(policy.access, landline_link::Access::Public);
             }
             other => panic!("{other:?}"),

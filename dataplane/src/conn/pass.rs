@@ -71,6 +71,7 @@ fn pass_head(conn: &Conn, head: &Head) -> PassHead {
         headers,
         peer: conn.peer,
         tls: false,
+        caller: None,
     }
 }
 

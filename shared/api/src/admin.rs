@@ -23,6 +23,16 @@ pub struct Moderation {
     pub blocked_at: Option<String>,
     /// Is it featured?
     pub featured: bool,
+    /// Was it proven that the host of its URL stands behind its card? Only then it can be called there (`http_direct`).
+    #[serde(default)]
+    pub origin_proven: bool,
+}
+
+/// Body of `POST /v1/admin/agents/{id}/prove-origin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProveOrigin {
+    /// The origin that was proven, such as `https://agent.example`; it must be that of the card's URL now.
+    pub origin: String,
 }
 
 /// A line that is up.

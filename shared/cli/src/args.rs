@@ -1,11 +1,14 @@
 //! The commands and their help. Settings of the servers come from the table in [`crate::config::table`].
 
+mod carry;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Flags;
 use crate::config::table;
+pub use carry::{DialArgs, ExposeArgs};
 
 /// Landline: agents dial out once and are reachable by id from then on.
 #[derive(Debug, Parser)]
@@ -49,6 +52,12 @@ pub enum Command {
         #[command(subcommand)]
         command: AgentCommand,
     },
+    /// Make an HTTP server on this machine an agent that others reach through the relay.
+    #[command(after_help = carry::EXPOSE)]
+    Expose(ExposeArgs),
+    /// Open a local port behind which an agent answers.
+    #[command(after_help = carry::DIAL)]
+    Dial(DialArgs),
     /// Call an agent and print its answer.
     #[command(after_help = CALL)]
     Call(CallArgs),

@@ -1,16 +1,18 @@
 //! The command line: servers (`up`, `exchange`, `switch`), the operator's tools (`node`, `admin`, `backup`, `restore`)
-//! and clients (`agent`, `call`, `status`).
+//! and clients (`agent`, `expose`, `dial`, `call`, `status`).
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`args`] | the commands and their help |
 //! | [`config`] | settings of the servers: flags, environment, file; all mistakes at once |
 //! | [`commands`] | one file per command |
+//! | [`carry`] | HTTP calls carried unchanged between a local port and the relay |
 //! | [`server`] | what the servers share: data directory, addresses, admin listener, readiness, signals |
 //! | [`files`] | small private files: identities, tokens |
 //! | [`outcome`] | how a command ends: its exit code and its last words |
 
 pub mod args;
+pub mod carry;
 pub mod commands;
 pub mod config;
 pub mod files;

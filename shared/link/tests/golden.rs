@@ -106,6 +106,7 @@ fn questions_and_their_answers() {
         policy: Policy::default(),
         token_gen: 4,
         elsewhere: Some("http://b".into()),
+        direct: false,
     };
     golden(
         found,
@@ -164,6 +165,7 @@ fn heads_of_passed_on_requests() {
         headers: vec![("accept".into(), b"*/*\xff".to_vec())],
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         tls: true,
+        caller: None,
     };
     golden(
         head.clone(),

@@ -282,5 +282,5 @@ fn owned(message: &[u8]) -> Sent {
 
 /// What the exchange knows of an agent that holds no line.
 pub(super) fn known_agent() -> LookupAnswer {
-    LookupAnswer::Agent { blocked: false, policy: Policy::default(), token_gen: 0, elsewhere: None }
+    LookupAnswer::Agent { blocked: false, policy: Policy::default(), token_gen: 0, elsewhere: None, direct: false }
 }

@@ -2,25 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use landline_client::{Ending, Line, LineSettings, LineState, Request, Response, echo_card};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::ask::{self, Place};
-use super::block_on;
+use super::ask::Place;
+use super::{block_on, membership};
 use crate::args::EchoArgs;
 use crate::config::{Log, LogFormat};
 use crate::files::Identity;
 use crate::outcome::Outcome;
-use crate::server::exchange::REGISTRATION_TOKEN_FILE;
 use crate::server::logging;
 use crate::server::signals::Signals;
 
 /// At the end, for answers that are still being made.
 const FINISH: Duration = Duration::from_secs(5);
-/// Names that were taken by chance before we give up.
-const NAME_TRIES: usize = 5;
 
 /// Runs until a signal, or until dialling again would be useless.
 pub(super) fn run(args: EchoArgs) -> Outcome {
@@ -39,9 +36,9 @@ async fn serve(args: EchoArgs) -> Result<()> {
     let identity = match Identity::load(&path)? {
         Some(identity) => identity,
         None => {
-            let identity = register(&place, &args).await?;
-            identity.save(&path)?;
-            identity
+            let token = membership::registration_token(&place, &args.ask, args.registration_token.as_deref());
+            let card = |name: &str| membership::entry(echo_card(name));
+            membership::enter(&place, token.as_deref(), (&args.name, false), &path, card).await?.0
         }
     };
     let shown: String = identity.api_key.chars().take(8).collect();
@@ -55,7 +52,7 @@ async fn serve(args: EchoArgs) -> Result<()> {
     tokio::select! {
         ending = line.ended() => match ending {
             Ending::Left => Ok(()),
-            Ending::Closed { code, reason } => bail!("{}", advice(code, &reason, &path.display().to_string())),
+            Ending::Closed { code, reason } => bail!("{}", membership::advice(code, &reason, &path)),
         },
         name = signals.next() => {
             tracing::info!(signal = name, "leaving");
@@ -78,38 +75,8 @@ fn echo(request: &Request) -> Response {
     Response::ok(format!("{{\"ack\": true, \"echo\": {said}}}"))
 }
 
-async fn register(place: &Place, args: &EchoArgs) -> Result<Identity> {
-    let client = place.client()?;
-    let token = registration_token(place, args);
-    for _ in 0..NAME_TRIES {
-        let suffix = landline_controlplane::secrets::random::<3>().map_err(anyhow::Error::msg)?;
-        let name = format!("{}-{:02x}{:02x}{:02x}", args.name, suffix[0], suffix[1], suffix[2]);
-        match client.register(&echo_card(&name), token.as_deref()).await {
-            Ok(made) => {
-                tracing::info!(name, "registered");
-                return Ok(Identity { id: made.id.to_string(), api_key: made.api_key });
-            }
-            Err(error) if error.problem().is_some_and(|problem| problem.code == "name_taken") => {}
-            Err(error) => {
-                return Err(ask::describe(error)).with_context(|| format!("cannot register at {}", place.url));
-            }
-        }
-    }
-    bail!("no free name was found after {NAME_TRIES} tries: choose another with --name")
-}
-
-/// The token that was given, else the one of the server on this machine's data directory, if it asks for one.
-fn registration_token(place: &Place, args: &EchoArgs) -> Option<String> {
-    let given = args.registration_token.clone().filter(|token| !token.is_empty());
-    given.or_else(|| {
-        place.run.as_ref()?;
-        let text = std::fs::read_to_string(args.ask.data.join(REGISTRATION_TOKEN_FILE)).ok()?;
-        Some(text.trim().to_owned())
-    })
-}
-
 /// Says what the line does as it does it.
-async fn tell(mut state: watch::Receiver<LineState>, api: String) {
+pub(super) async fn tell(mut state: watch::Receiver<LineState>, api: String) {
     loop {
         match &*state.borrow_and_update() {
             LineState::Up(ready) => tracing::info!("ready: callers reach this agent at {api}/relay/{}", ready.agent_id),
@@ -120,18 +87,4 @@ async fn tell(mut state: watch::Receiver<LineState>, api: String) {
             return;
         }
     }
-}
-
-fn advice(code: u16, reason: &str, path: &str) -> String {
-    use landline_wire::close;
-    let what = match code {
-        close::REPLACED => "another process dialled in as this agent and took the line; stop one of the two".into(),
-        close::INVALID_TOKEN => format!(
-            "the relay refused the API key: the agent was deleted, its key rotated, or {path} is from another relay; \
-             remove that file to register a new agent"
-        ),
-        close::BLOCKED => "this agent was blocked; ask the relay's operator".into(),
-        _ => "dialling again would be useless".into(),
-    };
-    format!("the line was closed with {code} ({reason}): {what}")
 }

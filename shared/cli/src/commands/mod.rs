@@ -4,8 +4,11 @@ mod admin;
 mod ask;
 mod backup;
 mod call;
+mod dial;
 mod echo;
 mod exchange;
+mod expose;
+mod membership;
 mod node;
 mod restore;
 mod status;
@@ -29,6 +32,8 @@ pub fn dispatch(command: Command) -> Outcome {
         Command::Switch(args) => switch::run(&args.flags).into(),
         Command::Node { command } => node::run(command).into(),
         Command::Agent { command: AgentCommand::Echo(args) } => echo::run(args),
+        Command::Expose(args) => expose::run(args),
+        Command::Dial(args) => dial::run(args),
         Command::Call(args) => call::run(args),
         Command::Status(args) => status::run(&args),
         Command::Backup(args) => backup::run(&args).into(),

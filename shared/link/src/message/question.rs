@@ -62,9 +62,17 @@ pub enum LookupAnswer {
         token_gen: u64,
         /// The base URL of another node that holds its line now.
         elsewhere: Option<String>,
+        /// May the exchange call it at its public URL while it has no line? The switch then passes the call on, with
+        /// [`PassHead::caller`].
+        #[serde(default, skip_serializing_if = "is_false")]
+        direct: bool,
     },
     /// The exchange could not answer (its database failed): 503.
     Failed,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Head of a request that the switch passes on. The body follows raw until the stream's end. `Debug` shows neither target
@@ -81,6 +89,18 @@ pub struct PassHead {
     pub peer: std::net::IpAddr,
     /// Did the caller come over TLS?
     pub tls: bool,
+    /// For a call below `/relay/` that the exchange is to dispatch: whom the switch found to be calling. `None` for every
+    /// other request: the exchange then judges the credential in the headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
+}
+
+/// Who makes a call that is passed on, as the switch found. The switch has checked the credential and whether the callee
+/// takes calls from this caller; the exchange checks the latter again, since it knows the newest state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The calling agent; `None` is anonymous.
+    pub agent: Option<AgentId>,
 }
 
 impl std::fmt::Debug for PassHead {

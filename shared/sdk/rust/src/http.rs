@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use landline_api::agents::{Agent, Registered};
+use landline_api::agents::{Agent, Register, Registered};
 use landline_api::problem::ProblemDocument;
 use landline_api::relay::{RelayStats, RelayStatus};
 use landline_wire::ids::AgentId;
@@ -132,7 +132,15 @@ impl Client {
     /// # Errors
     /// A problem such as `name_taken`, with free names in its suggestions.
     pub async fn register(&self, card: &Value, registration_token: Option<&str>) -> Result<Registered, Error> {
-        let mut request = self.api(Method::POST, "/v1/agents").json(&json!({ "card": card }));
+        self.register_as(&Register { card: card.clone(), ..Register::default() }, registration_token).await
+    }
+
+    /// Enters the directory with everything that an entry may have, such as who may call.
+    ///
+    /// # Errors
+    /// As [`Client::register`].
+    pub async fn register_as(&self, entry: &Register, registration_token: Option<&str>) -> Result<Registered, Error> {
+        let mut request = self.api(Method::POST, "/v1/agents").json(entry);
         if let Some(token) = registration_token {
             request = request.bearer_auth(token);
         }
@@ -167,7 +175,12 @@ impl Client {
 
     /// `POST` of JSON below the API's prefix; an empty answer is `null`.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        let response = self.api(Method::POST, path).json(body).send().await?;
+        self.send(Method::POST, path, body).await
+    }
+
+    /// `PUT`, `PATCH` or another method with JSON below the API's prefix; an empty answer is `null`.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value, Error> {
+        let response = self.api(method, path).json(body).send().await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }

@@ -30,7 +30,10 @@ mod line;
 pub use error::Error;
 pub use http::{Answer, Client, Outgoing, Parts, echo_card};
 pub use landline_api as api;
-pub use line::{CallError, Caller, Ending, Line, LineSettings, LineState, Request, Response};
+pub use line::{
+    CallError, CallParts, Caller, Ending, Line, LineCall, LineSettings, LineState, Refusal, Reply, Request, Response,
+    Streamed,
+};
 
 /// Our name and version, as relays see them.
 pub const CLIENT_NAME: &str = concat!("landline-client/", env!("CARGO_PKG_VERSION"));

@@ -1,202 +1,140 @@
-//! What frames mean to a connection: calls that arrive, and the answers to calls of our own.
+//! Calls of our own on one connection: which wait for their answers, and how much of an answer is on its way to the
+//! program that asked for it.
 
 use std::collections::HashMap;
 
-use bytes::{Bytes, BytesMut};
-use landline_wire::frame::{Call, ErrorFrame, Frame, HeadersBuilder, Response as ResponseFrame, decode};
-use landline_wire::ids::AgentId;
+use bytes::Bytes;
 use landline_wire::limits;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Signal};
-use super::types::{CallError, Request, Response};
+use super::outgoing::Begun;
+use super::types::CallError;
 
-/// Bytes of an answer in parts that are put together here; more is refused.
-const MAX_ANSWER_BYTES: usize = 16 * limits::MAX_BODY_BYTES;
+type Reply = oneshot::Sender<Result<Begun, CallError>>;
 
-type Reply = oneshot::Sender<Result<Response, CallError>>;
-
-/// Our own calls that wait for their answers.
-#[derive(Default)]
+/// Our own calls that wait for their answers, or for the rest of them.
 pub(super) struct Calls {
     sent: u64,
-    waiting: HashMap<u64, Waiting>,
+    window: u64,
+    open: HashMap<u64, Open>,
     by_number: HashMap<u64, u64>,
 }
 
-struct Waiting {
+struct Open {
     number: u64,
-    reply: Reply,
-    begun: Option<(Response, BytesMut)>,
+    stage: Stage,
+}
+
+enum Stage {
+    Waiting(Reply),
+    Coming { sink: mpsc::UnboundedSender<Result<Bytes, CallError>>, untaken: u64 },
+}
+
+/// The relay broke the window that it was granted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Overrun;
+
+impl Default for Calls {
+    fn default() -> Self {
+        let window = limits::WINDOW_BYTES as u64;
+        Self { sent: 0, window, open: HashMap::new(), by_number: HashMap::new() }
+    }
 }
 
 impl Calls {
-    /// The next odd id.
-    fn next_id(&mut self) -> u64 {
-        self.sent += 1;
-        2 * self.sent - 1
+    /// What the relay said in `ready`; bounded, so that no relay makes us hold what it likes.
+    pub(super) fn window(&mut self, bytes: u64) {
+        self.window = bytes.min(limits::MAX_BODY_BYTES as u64);
     }
 
-    fn end(&mut self, id: u64, result: Result<Response, CallError>) {
-        if let Some(waiting) = self.waiting.remove(&id) {
-            self.by_number.remove(&waiting.number);
-            let _ = waiting.reply.send(result);
+    /// Gives a call the next odd id.
+    pub(super) fn open(&mut self, number: u64, reply: Reply) -> u64 {
+        self.sent += 1;
+        let id = 2 * self.sent - 1;
+        self.open.insert(id, Open { number, stage: Stage::Waiting(reply) });
+        self.by_number.insert(number, id);
+        id
+    }
+
+    /// Nobody waits for this call any more; its id, if it was open.
+    pub(super) fn drop_number(&mut self, number: u64) -> Option<u64> {
+        let id = self.by_number.remove(&number)?;
+        self.open.remove(&id).map(|_| id)
+    }
+
+    /// A call ended without the rest of its answer.
+    pub(super) fn fail(&mut self, id: u64, error: CallError) {
+        let Some(open) = self.open.remove(&id) else { return };
+        self.by_number.remove(&open.number);
+        match open.stage {
+            Stage::Waiting(reply) => drop(reply.send(Err(error))),
+            Stage::Coming { sink, .. } => drop(sink.send(Err(error))),
         }
     }
 
     /// The connection is gone: nobody learns more.
     pub(super) fn fail_all(&mut self) {
-        for (_, waiting) in self.waiting.drain() {
-            let _ = waiting.reply.send(Err(CallError::LineLost));
-        }
-        self.by_number.clear();
+        let ids: Vec<u64> = self.open.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.fail(id, CallError::LineLost));
     }
 
-    /// Takes a part of an answer. `Some(false)`: too much came; `Some(true)`: more comes.
-    fn part(&mut self, id: u64, body: &[u8], more: bool) -> Option<bool> {
-        let waiting = self.waiting.get_mut(&id)?;
-        let (_, gathered) = waiting.begun.as_mut()?;
-        if gathered.len() + body.len() > MAX_ANSWER_BYTES {
-            return Some(false);
+    /// An answer begins. A second beginning of the same answer is ignored.
+    pub(super) fn begin(
+        &mut self,
+        id: u64,
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+        more: bool,
+    ) -> Result<(), Overrun> {
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+        if matches!(open.stage, Stage::Coming { .. }) {
+            return Ok(());
         }
-        gathered.extend_from_slice(body);
-        if !more && let Some((mut response, body)) = waiting.begun.take() {
-            response.body = body.freeze();
-            self.end(id, Ok(response));
-            return None;
+        let (sink, receiver) = mpsc::unbounded_channel();
+        if let Stage::Waiting(reply) = std::mem::replace(&mut open.stage, Stage::Coming { sink, untaken: 0 }) {
+            // Nobody waits: its cancellation is on its way.
+            let _ = reply.send(Ok(Begun { status, headers, body: receiver }));
         }
-        Some(true)
+        // A whole body needs no credit.
+        if more { self.part(id, body, true) } else { self.last(id, body) }
     }
-}
 
-impl Connection {
-    /// Acts on one frame. What is not for us, or not any more, is ignored.
-    pub(super) fn frame(&mut self, message: &Bytes) -> Option<Signal> {
-        // The machine has decoded it before: it cannot fail now.
-        match decode(message).ok()? {
-            Frame::Request(request) if request.more => {
-                self.refuse(request.id, "parts_not_supported", "this agent takes whole requests only");
+    /// A part of an answer, not the first.
+    pub(super) fn part(&mut self, id: u64, body: Bytes, more: bool) -> Result<(), Overrun> {
+        let window = self.window;
+        let Some(Open { stage: Stage::Coming { sink, untaken }, .. }) = self.open.get_mut(&id) else { return Ok(()) };
+        *untaken += body.len() as u64;
+        if *untaken > window {
+            let detail = "the relay sent more than the window that it was granted".to_owned();
+            self.fail(id, CallError::Refused { code: "flow_control".into(), detail, retry_after_ms: None });
+            return Err(Overrun);
+        }
+        if !more {
+            return self.last(id, body);
+        }
+        if !body.is_empty() {
+            let _ = sink.send(Ok(body));
+        }
+        Ok(())
+    }
+
+    fn last(&mut self, id: u64, body: Bytes) -> Result<(), Overrun> {
+        if let Some(Open { number, stage: Stage::Coming { sink, .. } }) = self.open.remove(&id) {
+            self.by_number.remove(&number);
+            if !body.is_empty() {
+                let _ = sink.send(Ok(body));
             }
-            Frame::Request(request) => {
-                let given = Request {
-                    from: request.from.and_then(|from| from.parse().ok()),
-                    method: request.method.map(str::to_owned),
-                    request_id: request.request_id.to_owned(),
-                    verb: request.verb.unwrap_or("POST").to_owned(),
-                    path: request.path.unwrap_or_default().to_owned(),
-                    headers: request.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-                    stream: request.stream,
-                    deadline_ms: request.deadline_ms,
-                    body: message.slice_ref(request.body),
-                    line: self.caller.clone(),
-                };
-                self.answer(request.id, given);
-            }
-            Frame::Response(response) => self.answer_begins(message, &response),
-            Frame::Chunk(chunk) => self.answer_goes_on(chunk.id, chunk.body, chunk.more),
-            Frame::Cancel { id, code } => self.ended_by_relay(id, code.unwrap_or("cancelled"), "", None),
-            Frame::Error(ErrorFrame { id: Some(id), code, detail, retry_after_ms }) => {
-                self.ended_by_relay(id, code, detail.unwrap_or_default(), retry_after_ms);
-            }
-            Frame::Error(error) => tracing::warn!(code = error.code, detail = error.detail, "the relay complains"),
-            Frame::Drain { redial_after_ms, .. } => {
-                return Some(Signal::Draining { redial_after: std::time::Duration::from_millis(redial_after_ms) });
-            }
-            _ => {}
         }
-        None
+        Ok(())
     }
 
-    /// The relay ended a call: one that we answer, or one of our own.
-    fn ended_by_relay(&mut self, id: u64, code: &str, detail: &str, retry_after_ms: Option<u64>) {
-        if !self.stop_answering(id) {
-            let (code, detail) = (code.to_owned(), detail.to_owned());
-            self.calls.end(id, Err(CallError::Refused { code, detail, retry_after_ms }));
+    /// The program took so many bytes: the id to grant them on, unless the answer is complete.
+    pub(super) fn taken(&mut self, number: u64, bytes: u64) -> Option<u64> {
+        let id = *self.by_number.get(&number)?;
+        if let Stage::Coming { untaken, .. } = &mut self.open.get_mut(&id)?.stage {
+            *untaken = untaken.saturating_sub(bytes);
         }
-    }
-
-    /// Sends an answer.
-    pub(super) fn respond(&mut self, id: u64, response: &Response) {
-        if response.body.len() > self.max_body {
-            self.refuse(id, "answer_too_large", "the agent's answer is larger than the relay takes");
-            return;
-        }
-        let mut headers = HeadersBuilder::default();
-        response.headers.iter().for_each(|(name, value)| headers.push(name, value));
-        let headers = headers.encode();
-        let status = (response.status != 200).then_some(u64::from(response.status));
-        self.send(&Frame::Response(ResponseFrame {
-            id,
-            status,
-            headers: headers.as_headers(),
-            more: false,
-            body: &response.body,
-        }));
-    }
-
-    /// Refuses a call.
-    pub(super) fn refuse(&mut self, id: u64, code: &str, detail: &str) {
-        self.send(&Frame::Error(ErrorFrame { id: Some(id), code, detail: Some(detail), retry_after_ms: None }));
-    }
-
-    /// Sends a call of our own.
-    pub(super) fn call(&mut self, number: u64, to: AgentId, method: Option<&str>, request: &Response, reply: Reply) {
-        if reply.is_closed() {
-            return;
-        }
-        if request.body.len() > self.max_body {
-            let _ = reply.send(Err(CallError::TooLarge));
-            return;
-        }
-        let id = self.calls.next_id();
-        let mut headers = HeadersBuilder::default();
-        request.headers.iter().for_each(|(name, value)| headers.push(name, value));
-        let headers = headers.encode();
-        let to = to.to_string();
-        let call = Call { id, to: &to, method, headers: headers.as_headers(), body: &request.body, ..Call::default() };
-        self.send(&Frame::Call(call));
-        self.calls.waiting.insert(id, Waiting { number, reply, begun: None });
-        self.calls.by_number.insert(number, id);
-    }
-
-    /// Nobody waits for a call of our own any more.
-    pub(super) fn cancel_call(&mut self, number: u64) {
-        if let Some(id) = self.calls.by_number.remove(&number) {
-            self.calls.waiting.remove(&id);
-            self.send(&Frame::Cancel { id, code: None });
-        }
-    }
-
-    fn answer_begins(&mut self, message: &Bytes, frame: &ResponseFrame<'_>) {
-        let Some(waiting) = self.calls.waiting.get_mut(&frame.id) else { return };
-        let response = Response {
-            status: frame.status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200),
-            headers: frame.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            body: Bytes::new(),
-        };
-        if frame.more {
-            waiting.begun = Some((response, BytesMut::new()));
-            self.answer_goes_on(frame.id, frame.body, true);
-        } else {
-            let body = message.slice_ref(frame.body);
-            self.calls.end(frame.id, Ok(Response { body, ..response }));
-        }
-    }
-
-    fn answer_goes_on(&mut self, id: u64, body: &[u8], more: bool) {
-        match self.calls.part(id, body, more) {
-            Some(true) if !body.is_empty() => self.send(&Frame::Credit { id, bytes: body.len() as u64 }),
-            Some(false) => {
-                self.calls.end(id, Err(CallError::TooLarge));
-                self.send(&Frame::Cancel { id, code: None });
-            }
-            _ => {}
-        }
-    }
-
-    fn send(&mut self, frame: &Frame<'_>) {
-        if let Some(machine) = &mut self.machine {
-            machine.send(frame, &mut self.out);
-        }
+        Some(id)
     }
 }

@@ -1,7 +1,6 @@
 //! One connection from its dial to its end, in one task: it reads, answers, calls and writes, and never waits for one
 //! of them while another could go on.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use landline_wire::session::client::{Client, ClientError, Dial, Event, Ready};
 use landline_wire::{close, limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::answers::Answers;
 use super::calls::Calls;
 use super::dial::{Stream, Target, random};
-use super::types::{Command, Handler, Response};
+use super::types::Handler;
 use super::{Caller, LineSettings};
 
 /// Unsent bytes at which no further answers and calls are taken up, until some have left.
@@ -46,16 +45,12 @@ pub(super) struct Connection {
     pub(super) machine: Option<Client>,
     dial: Dial,
     target: Target,
-    handler: Arc<Handler>,
     pub(super) caller: Caller,
-    max_in_flight: usize,
     pub(super) max_body: usize,
     pub(super) out: BytesMut,
-    answering: JoinSet<Response>,
-    by_call: HashMap<u64, AbortHandle>,
-    by_task: HashMap<Id, u64>,
+    pub(super) answers: Answers,
     pub(super) calls: Calls,
-    leaving: bool,
+    pub(super) leaving: bool,
 }
 
 impl Connection {
@@ -72,14 +67,10 @@ impl Connection {
             machine: None,
             dial,
             target: target.clone(),
-            handler,
             caller,
-            max_in_flight: settings.max_in_flight.max(1),
             max_body: limits::MAX_BODY_BYTES,
             out: BytesMut::new(),
-            answering: JoinSet::new(),
-            by_call: HashMap::new(),
-            by_task: HashMap::new(),
+            answers: Answers::new(handler, settings.max_in_flight),
             calls: Calls::default(),
             leaving: false,
         }
@@ -119,7 +110,7 @@ impl Connection {
         let mut pulse = Pulse::until_ready();
         let mut leave_at: Option<Instant> = None;
         loop {
-            if self.leaving && self.by_call.is_empty() {
+            if self.leaving && self.answers.is_empty() {
                 return self.say_goodbye(&mut writer).await;
             }
             if self.out.len() > OUT_MAX {
@@ -152,7 +143,7 @@ impl Connection {
                     Err(error) => return End::Lost(error.to_string()),
                 },
                 Some(command) = commands.recv(), if room => self.command(command),
-                Some(done) = self.answering.join_next_with_id(), if room => self.answered(done),
+                (id, answered) = self.answers.next(), if room => self.answered(id, answered),
                 () = sleep_until(pulse.next) => {
                     if !pulse.beat() {
                         return End::Lost("the relay is silent".into());
@@ -166,7 +157,7 @@ impl Connection {
                     leave_at = Some(Instant::now() + deadline);
                 }
                 () = sleep_until(leave_at.unwrap_or(pulse.next)), if leave_at.is_some() => {
-                    self.answering.abort_all();
+                    self.answers.stop_all();
                     return self.say_goodbye(&mut writer).await;
                 }
             }
@@ -184,6 +175,8 @@ impl Connection {
                 }
                 Ok(Event::Ready(ready)) => {
                     self.max_body = usize::try_from(ready.max_body_bytes).unwrap_or(usize::MAX);
+                    self.answers.bounds(self.max_body, usize::try_from(ready.window_bytes).unwrap_or(usize::MAX));
+                    self.calls.window(ready.window_bytes);
                     return Taken::Up(ready);
                 }
                 Ok(Event::Frame(message)) => {
@@ -196,52 +189,6 @@ impl Connection {
                 Err(error @ ClientError::Refused(_)) => return Taken::End(End::Lost(error.to_string())),
                 Err(error) => return Taken::End(End::Lost(error.to_string())),
             }
-        }
-    }
-
-    /// Starts to answer a call, unless too many are being answered.
-    pub(super) fn answer(&mut self, id: u64, request: super::Request) {
-        if self.leaving || self.by_call.len() >= self.max_in_flight {
-            self.refuse(id, "overloaded", "the agent answers as many calls as it can");
-            return;
-        }
-        let handle = self.answering.spawn((self.handler)(request));
-        self.by_task.insert(handle.id(), id);
-        self.by_call.insert(id, handle);
-    }
-
-    /// The caller left, or its time is up.
-    pub(super) fn stop_answering(&mut self, id: u64) -> bool {
-        match self.by_call.remove(&id) {
-            Some(task) => {
-                task.abort();
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn answered(&mut self, done: Result<(Id, Response), tokio::task::JoinError>) {
-        let task = match &done {
-            Ok((task, _)) => *task,
-            Err(error) => error.id(),
-        };
-        let Some(id) = self.by_task.remove(&task) else { return };
-        if self.by_call.remove(&id).is_none() {
-            return;
-        }
-        match done {
-            Ok((_, response)) => self.respond(id, &response),
-            Err(_) => self.refuse(id, "handler_failed", "the agent's handler failed"),
-        }
-    }
-
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Call { number, to, method, request, reply } => {
-                self.call(number, to, method.as_deref(), &request, reply)
-            }
-            Command::Cancel { number } => self.cancel_call(number),
         }
     }
 

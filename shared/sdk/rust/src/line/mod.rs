@@ -1,8 +1,12 @@
 //! An agent's line: dialled, held, dialled again. A tokio shell around the protocol machine of `landline_wire`.
 
+mod answer;
+mod answers;
 mod calls;
 mod connection;
 mod dial;
+mod frames;
+mod outgoing;
 mod supervisor;
 mod types;
 
@@ -10,18 +14,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_wire::ids::AgentId;
 use landline_wire::limits;
 use landline_wire::session::client::Ready;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
+pub use answer::{Refusal, Reply, Streamed};
 use dial::Target;
 pub(crate) use dial::install_crypto;
+pub use outgoing::{CallParts, Caller, LineCall};
 use supervisor::Supervisor;
 pub use types::{CallError, Ending, LineState, Request, Response};
-use types::{Command, Commands};
+use types::Commands;
 
 /// How to hold a line.
 #[derive(Clone)]
@@ -73,22 +78,26 @@ impl Line {
     /// Begins to hold a line: dials, answers calls with `handler`, and dials again with full jitter (0.5–30 s) after a
     /// loss, but not after a close code that says that a person has to act (4000, 4003, 4010, 4403).
     ///
-    /// The handler runs once per call, at most `max_in_flight` at a time, and is dropped when its caller leaves. One that
-    /// panics costs its own call only. Must be called within a tokio runtime.
+    /// The handler runs once per call, at most `max_in_flight` at a time, and gives a [`Response`], an answer in parts
+    /// ([`Streamed`]), a [`Refusal`], or a [`Reply`] that is one of them. It, and the body that it gave, are dropped when
+    /// the caller leaves. One that panics costs its own call only. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`Error::BadUrl`].
     pub fn dial<H, F>(settings: LineSettings, handler: H) -> Result<Self, Error>
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = Response> + Send + 'static,
+        F: Future<Output: Into<Reply>> + Send + 'static,
     {
         let target = Target::parse(&settings.url)?;
         let (state_sender, state) = watch::channel(LineState::Dialling);
         let commands = Arc::new(Commands::new(settings.max_calls));
         let caller = Caller { commands: commands.clone(), state: state.clone() };
         let (leave, left) = oneshot::channel();
-        let handler = Arc::new(move |request| -> types::Answering { Box::pin(handler(request)) });
+        let handler = Arc::new(move |request| -> types::Answering {
+            let answering = handler(request);
+            Box::pin(async move { answering.await.into() })
+        });
         let supervisor = Supervisor { settings, target, handler, caller: caller.clone(), state: state_sender };
         let task = tokio::spawn(supervisor.run(left));
         Ok(Self { state, caller, leave: Some(leave), task })
@@ -145,56 +154,6 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Calls other agents over a line. Cheap to clone; it follows the line through its redials.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    commands: Arc<Commands>,
-    state: watch::Receiver<LineState>,
-}
-
-impl Caller {
-    /// Calls an agent and waits for its whole answer. Dropping the future cancels the call.
-    ///
-    /// # Errors
-    /// [`CallError`]: the relay's or the agent's refusal, or there is no line now. Nothing is sent twice.
-    pub async fn call(&self, to: AgentId, request: Response) -> Result<Response, CallError> {
-        self.call_with(to, None, request).await
-    }
-
-    /// Like [`Caller::call`], naming the A2A method for the audit record.
-    ///
-    /// # Errors
-    /// As [`Caller::call`].
-    pub async fn call_with(&self, to: AgentId, method: Option<&str>, request: Response) -> Result<Response, CallError> {
-        if !matches!(&*self.state.borrow(), LineState::Up(_)) {
-            return Err(CallError::NoLine);
-        }
-        let _permit = self.commands.permits.acquire().await.map_err(|_| CallError::NoLine)?;
-        let (reply, answer) = oneshot::channel();
-        let number = self.commands.next_number();
-        let command = Command::Call { number, to, method: method.map(str::to_owned), request, reply };
-        self.commands.send(command)?;
-        let mut guard = CancelOnDrop { commands: &self.commands, number: Some(number) };
-        let result = answer.await.unwrap_or(Err(CallError::LineLost));
-        guard.number = None;
-        result
-    }
-}
-
-/// Tells the relay that nobody waits any more.
-struct CancelOnDrop<'a> {
-    commands: &'a Commands,
-    number: Option<u64>,
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            let _ = self.commands.send(Command::Cancel { number });
-        }
     }
 }
 

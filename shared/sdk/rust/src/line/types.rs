@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use landline_wire::session::client::Ready;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Caller;
+use super::answer::Reply;
+use super::outgoing::{Begun, LineCall};
 
 /// A call that arrived.
 #[derive(Debug, Clone)]
@@ -45,7 +47,7 @@ pub struct Response {
     pub status: u16,
     /// Headers; those on the relay's allow list reach the caller.
     pub headers: Vec<(String, String)>,
-    /// The body, at most the relay's `max_body_bytes`.
+    /// The body. As an answer it may have any size; in a call of our own, at most the relay's `max_body_bytes`.
     pub body: Bytes,
 }
 
@@ -125,7 +127,7 @@ pub enum CallError {
 }
 
 /// The future of an answer.
-pub(super) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 /// Makes answers.
 pub(super) type Handler = dyn Fn(Request) -> Answering + Send + Sync;
 
@@ -138,12 +140,17 @@ pub(super) enum Command {
         number: u64,
         /// Whom.
         to: AgentId,
-        /// A2A method.
-        method: Option<String>,
         /// What to send.
-        request: Response,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Result<Response, CallError>>,
+        call: LineCall,
+        /// Where the answer's beginning goes.
+        reply: oneshot::Sender<Result<Begun, CallError>>,
+    },
+    /// The program took so many bytes of an answer in parts.
+    Credit {
+        /// The caller's number.
+        number: u64,
+        /// Bytes.
+        bytes: u64,
     },
     /// Nobody waits for this call any more.
     Cancel {
@@ -153,9 +160,9 @@ pub(super) enum Command {
 }
 
 /// The way from callers to the newest connection. The channel is unbounded, but each call in it holds one of
-/// `max_calls` permits until its end.
+/// `max_calls` permits until its end, and grants no more often than its answer has pieces.
 pub(super) struct Commands {
-    pub(super) permits: Semaphore,
+    pub(super) permits: Arc<Semaphore>,
     numbers: AtomicU64,
     current: Mutex<Option<mpsc::UnboundedSender<Command>>>,
 }
@@ -163,7 +170,7 @@ pub(super) struct Commands {
 impl Commands {
     pub(super) fn new(max_calls: usize) -> Self {
         Self {
-            permits: Semaphore::new(max_calls.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Arc::new(Semaphore::new(max_calls.clamp(1, Semaphore::MAX_PERMITS))),
             numbers: AtomicU64::new(0),
             current: Mutex::new(None),
         }
@@ -178,9 +185,9 @@ impl Commands {
         *self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
     }
 
-    pub(super) fn send(&self, command: Command) -> Result<(), CallError> {
-        let current = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        current.as_ref().ok_or(CallError::NoLine)?.send(command).map_err(|_| CallError::NoLine)
+    /// The newest connection: where a call goes, and everything that concerns it later.
+    pub(super) fn connection(&self) -> Option<mpsc::UnboundedSender<Command>> {
+        self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 

@@ -1,0 +1,75 @@
+//! `http_direct`: a call to an agent that holds no line but has a public URL of its own, dispatched by the exchange.
+//!
+//! The exchange stands inside of somebody's network, and a card is written by a stranger; so all that is decided here
+//! starts from refusal:
+//!
+//! - Only an agent whose origin was proven is called, and only on that origin. A card that moves loses the proof.
+//! - A URL has one reading or none ([`target`]); of addresses only public ones are called ([`guard`]), on a few ports; the
+//!   address that was judged is the one that is connected to, at every call ([`connect`]). No redirect is followed.
+//! - Only `POST` to the declared interface and `GET` of the card are passed, with three kinds of headers ([`plan`]).
+//! - No host is called more than the [`gate`] lets through; bodies, heads and times are bounded here and below.
+//!
+//! Whoever comes here was judged by a switch ([`crate::extract::RelayCaller`]); who may call whom is judged here again.
+
+mod audit;
+mod connect;
+mod dispatch;
+mod gate;
+mod guard;
+mod message;
+mod passage;
+mod plan;
+mod target;
+
+use std::time::Duration;
+
+use landline_wire::limits::CALL_TIMEOUT_MS;
+
+use crate::agents::{self, Stored};
+use crate::config::Config;
+use crate::state::Exchange;
+
+pub(crate) use dispatch::call;
+
+/// Bytes of an answer: what a long stream of events has, and an end to what never ends.
+const MAX_ANSWER_BYTES: u64 = 64 << 20;
+/// Time for a whole call, its stream included.
+const MAX_CALL: Duration = Duration::from_secs(600);
+/// Time between two parts of an answer.
+const MAX_SILENCE: Duration = Duration::from_millis(CALL_TIMEOUT_MS);
+
+/// What dispatching needs of an exchange.
+pub(crate) struct Direct {
+    connector: connect::Connector,
+    gates: gate::Gates,
+}
+
+impl Direct {
+    /// Nothing in flight.
+    pub(crate) fn new(config: &Config) -> Self {
+        let connector = connect::Connector::new(config.resolver.clone(), config.private_egress.clone());
+        Self { connector, gates: gate::Gates::default() }
+    }
+}
+
+/// The agent as it can be called at its own URL, if it can.
+fn callee(exchange: &Exchange, agent: &Stored) -> Option<plan::Callee> {
+    let url = agent.url.as_deref().filter(|_| agent.origin_proven)?;
+    let card = serde_json::from_str(&agent.card).ok()?;
+    let config = &exchange.config;
+    let rules =
+        plan::Rules { ports: &config.egress_ports, opened: &config.private_egress, public_url: &config.public_url };
+    // An agent that declares no interface has none that could be called directly.
+    plan::callee(url, &agents::card_v1(&card, "")["supportedInterfaces"], rules)
+}
+
+/// Can the exchange call this agent while it has no line, as far as its card tells?
+pub(crate) fn is_eligible(exchange: &Exchange, agent: &Stored) -> bool {
+    callee(exchange, agent).is_some()
+}
+
+/// Are both URLs of one origin? Not if one is none, or none that could be called.
+pub(crate) fn same_origin(one: Option<&str>, other: Option<&str>) -> bool {
+    let origin = |url: Option<&str>| plan::origin_of(url?).ok();
+    matches!((origin(one), origin(other)), (Some(one), Some(other)) if one == other)
+}

@@ -1,0 +1,182 @@
+//! Whether an agent can be called at its own URL, and what is asked of it there. Pure.
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, Method};
+use serde_json::Value;
+
+use super::guard;
+use super::message::{Binding, Era};
+use super::target::{BadUrl, Host, Origin, Target};
+use crate::egress::Cidr;
+
+/// What the operator allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// Ports that may be called.
+    pub(crate) ports: &'a [u16],
+    /// Networks that may be called although they are not public.
+    pub(crate) opened: &'a [Cidr],
+    /// Our own URL, which is never called: a call would come round in a circle.
+    pub(crate) public_url: &'a str,
+}
+
+impl Rules<'_> {
+    /// May this origin be called, as far as that shows before its name is resolved?
+    fn allow(&self, origin: &Origin) -> bool {
+        let ours = Target::parse(self.public_url).is_ok_and(|ours| ours.origin.host == origin.host);
+        let public = match origin.host {
+            Host::Name(_) => true,
+            Host::Ip(ip) => guard::refused(ip, self.opened).is_none(),
+        };
+        !ours && public && self.ports.contains(&origin.port)
+    }
+}
+
+/// One way to speak to an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interface {
+    target: Target,
+    pub(crate) binding: Binding,
+    pub(crate) era: Era,
+    /// `Major.Minor`.
+    pub(crate) version: String,
+    pub(crate) tenant: Option<String>,
+}
+
+/// An agent that can be called at its own URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Callee {
+    pub(crate) origin: Origin,
+    /// In the card's order of preference; at least one.
+    interfaces: Vec<Interface>,
+}
+
+/// The agent behind a proven `url`, by the interfaces of its card (A2A v1.0 JSON). Only those count that are on the origin
+/// that was proven: a card must not send us to a host that never agreed to be called.
+pub(crate) fn callee(url: &str, interfaces: &Value, rules: Rules<'_>) -> Option<Callee> {
+    let origin = Target::parse(url).ok()?.origin;
+    if !rules.allow(&origin) {
+        return None;
+    }
+    let list = interfaces.as_array()?.iter().filter_map(interface);
+    let interfaces: Vec<Interface> = list.filter(|interface| interface.target.origin == origin).collect();
+    (!interfaces.is_empty()).then_some(Callee { origin, interfaces })
+}
+
+fn interface(value: &Value) -> Option<Interface> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let binding = match text("protocolBinding")? {
+        "JSONRPC" => Binding::JsonRpc,
+        "HTTP+JSON" => Binding::HttpJson,
+        _ => return None,
+    };
+    let version = text("protocolVersion").unwrap_or("1.0").to_owned();
+    let era = if version.starts_with("0.") { Era::V03 } else { Era::V1 };
+    let tenant = text("tenant").filter(|tenant| !tenant.is_empty()).map(str::to_owned);
+    Some(Interface { target: Target::parse(text("url")?).ok()?, binding, era, version, tenant })
+}
+
+/// What a caller asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) method: &'a Method,
+    /// What followed the agent's id in the path, query included.
+    pub(crate) rest: &'a str,
+    /// Is the body to be wrapped as a message?
+    pub(crate) as_message: bool,
+}
+
+/// What is asked of the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) method: Method,
+    pub(crate) path: PathAndQuery,
+    /// The interface for which the body is wrapped; `None`: it goes as it is, if there is one.
+    pub(crate) wrap: Option<Interface>,
+}
+
+/// Where an agent's card is found, by the version of the standard.
+const CARD_PATHS: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
+
+/// What cannot be asked of an agent that has no line, as a sentence for its caller.
+pub(crate) const ONLY: &str = "The agent holds no line now. Without one only `POST` to the interface that its card declares \
+    and `GET` of its card reach it.";
+
+impl Callee {
+    /// The request to the agent; `None`: this is not asked of an agent without a line.
+    pub(crate) fn plan(&self, wanted: Wanted<'_>) -> Option<Plan> {
+        if matches!(*wanted.method, Method::GET | Method::HEAD) {
+            let path = CARD_PATHS.into_iter().find(|path| *path == wanted.rest && !wanted.as_message)?;
+            return Some(Plan {
+                method: wanted.method.clone(),
+                path: PathAndQuery::from_static(path),
+                wrap: None,
+            });
+        }
+        if *wanted.method != Method::POST {
+            return None;
+        }
+        let (interface, path) = if wanted.as_message {
+            let usable = |interface: &&Interface| interface.message_path().is_some();
+            let interface = self.interfaces.iter().find(usable).filter(|_| wanted.rest.is_empty())?;
+            (interface, interface.message_path()?)
+        } else if wanted.rest.is_empty() {
+            let speaks_rpc = |interface: &&Interface| interface.binding == Binding::JsonRpc;
+            let interface = self.interfaces.iter().find(speaks_rpc).or(self.interfaces.first())?;
+            (interface, interface.target.path.clone())
+        } else {
+            let speaks_rest = |interface: &&Interface| interface.binding == Binding::HttpJson;
+            let interface = self.interfaces.iter().find(speaks_rest).filter(|_| is_below(wanted.rest))?;
+            (interface, interface.below(wanted.rest))
+        };
+        let path = format!("{path}{}", interface.target.query).parse().ok()?;
+        Some(Plan { method: Method::POST, path, wrap: wanted.as_message.then(|| interface.clone()) })
+    }
+}
+
+impl Interface {
+    fn below(&self, rest: &str) -> String {
+        format!("{}{rest}", self.target.path.trim_end_matches('/'))
+    }
+
+    /// Where a message is sent to; `None`: the tenant can be no segment of a path.
+    fn message_path(&self) -> Option<String> {
+        if self.binding == Binding::JsonRpc {
+            return Some(self.target.path.clone());
+        }
+        let version = if self.era == Era::V03 { "/v1" } else { "" };
+        let tenant = self.tenant.as_ref().map(|tenant| format!("/{tenant}")).unwrap_or_default();
+        (tenant.is_empty() || is_below(&tenant)).then(|| self.below(&format!("{version}{tenant}/message:send")))
+    }
+}
+
+/// Does a path stay below the base that it is put after, however a server reads it? No empty and no dot segments, and
+/// nothing escaped, which could hide them.
+fn is_below(rest: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,=".contains(&byte);
+    let is_segment =
+        |segment: &str| !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(plain);
+    rest.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
+}
+
+/// Does a caller's header (name in lower case) reach an agent at its own URL?
+fn passes(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "content-type" | "accept") || name.as_str().starts_with("a2a-")
+}
+
+/// The caller's headers that the agent gets.
+pub(crate) fn headers(given: &HeaderMap) -> HeaderMap {
+    given.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The origin of a URL, to compare with another; for what is bound to an origin.
+///
+/// # Errors
+/// The URL is none that could be called.
+pub(crate) fn origin_of(url: &str) -> Result<Origin, BadUrl> {
+    Target::parse(url).map(|target| target.origin)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

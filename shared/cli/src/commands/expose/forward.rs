@@ -1,0 +1,142 @@
+//! One call: from the line to the server on this machine, and its answer back as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::{BodyDataStream, BodyExt};
+use hyper::body::Incoming;
+use landline_client::{Refusal, Reply, Request, Response, Streamed};
+use serde_json::json;
+
+use super::watch::{Board, Watched};
+use crate::carry::base::{BadPath, Base};
+use crate::carry::head;
+use crate::carry::http::{Carrier, describe};
+
+/// Bytes of an answer of known length that goes in one piece: it costs one frame, and callers learn its length.
+const WHOLE_BYTES: u64 = 64 << 10;
+/// How long callers are told to wait for a server that is not there.
+const RETRY_MS: u64 = 2_000;
+
+pub(super) struct Forwarder {
+    base: Base,
+    carrier: Carrier,
+    board: Board,
+}
+
+impl Forwarder {
+    pub(super) fn new(base: Base, carrier: Carrier, board: Board) -> Self {
+        Self { base, carrier, board }
+    }
+
+    /// Carries a call. Dropping the future, or the body that it gave, ends the request at the server.
+    pub(super) async fn answer(&self, request: Request) -> Reply {
+        let watched = self.board.begin(request.from, &request.verb, &request.path);
+        let made = match self.request(request) {
+            Ok(made) => made,
+            Err(reply) => return over(watched, reply),
+        };
+        match self.carrier.request(made).await {
+            Ok(answer) => pass_on(answer, watched).await,
+            Err(error) => over(watched, failed(&error).into()),
+        }
+    }
+
+    fn request(&self, request: Request) -> Result<http::Request<Body>, Reply> {
+        let uri = self.base.join(&request.path).map_err(bad_path)?;
+        let verb = Method::from_bytes(request.verb.as_bytes()).map_err(|_| bad_path(BadPath::Malformed))?;
+        let host = HeaderValue::from_str(self.base.authority()).map_err(|_| bad_path(BadPath::Malformed))?;
+        let mut made = http::Request::new(Body::from(request.body));
+        *made.method_mut() = verb;
+        *made.uri_mut() = uri;
+        *made.headers_mut() = head::from_line(&request.headers);
+        made.headers_mut().insert(header::HOST, host);
+        Ok(made)
+    }
+}
+
+/// The call ends with this reply.
+fn over(mut watched: Watched, reply: Reply) -> Reply {
+    match &reply {
+        Reply::Whole(response) => watched.status(response.status),
+        Reply::Parts(parts) => watched.status(parts.status),
+        // What the relay makes of a refusal.
+        Reply::Refused(_) => watched.status(StatusCode::BAD_GATEWAY.as_u16()),
+    }
+    watched.finished();
+    reply
+}
+
+/// The caller's own fault, so it gets a 400 and not the relay's 502.
+fn bad_path(why: BadPath) -> Reply {
+    let problem = json!({
+        "type": "about:blank",
+        "title": "Bad path",
+        "status": StatusCode::BAD_REQUEST.as_u16(),
+        "detail": format!("{why}."),
+        "code": "bad_path",
+    });
+    Response::new(StatusCode::BAD_REQUEST.as_u16(), "application/problem+json", problem.to_string()).into()
+}
+
+/// Why the server gave no answer, without its address.
+fn failed(error: &hyper_util::client::legacy::Error) -> Refusal {
+    tracing::debug!(error = describe(error), "a call failed");
+    if error.is_connect() {
+        let refusal = Refusal::new("local_unreachable", "the server behind this agent cannot be reached");
+        return Refusal { retry_after_ms: Some(RETRY_MS), ..refusal };
+    }
+    Refusal::new("local_failed", "the server behind this agent broke off or answered with no HTTP")
+}
+
+fn broke_off() -> Refusal {
+    Refusal::new("local_failed", "the server behind this agent broke off in the middle of its answer")
+}
+
+async fn pass_on(answer: http::Response<Incoming>, mut watched: Watched) -> Reply {
+    let status = answer.status().as_u16();
+    if !landline_wire::relay::is_answer_status(u64::from(status)) {
+        return over(watched, Refusal::new("local_failed", format!("the server answered with status {status}")).into());
+    }
+    watched.status(status);
+    let headers = head::for_line(answer.headers());
+    let body = answer.into_body();
+    if body.size_hint().upper().is_some_and(|bytes| bytes <= WHOLE_BYTES) {
+        return match body.collect().await {
+            Ok(body) => over(watched, Response { status, headers, body: body.to_bytes() }.into()),
+            Err(_) => over(watched, broke_off().into()),
+        };
+    }
+    Streamed::new(status, headers, Pieces { body: body.into_data_stream(), watched }).into()
+}
+
+/// The body of an answer as it comes, and the call that it belongs to.
+struct Pieces {
+    body: BodyDataStream<Incoming>,
+    watched: Watched,
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, Refusal>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = std::task::ready!(Pin::new(&mut self.body).poll_next(context));
+        Poll::Ready(match next {
+            Some(Ok(bytes)) => Some(Ok(bytes)),
+            Some(Err(_)) => {
+                self.watched.status(StatusCode::BAD_GATEWAY.as_u16());
+                self.watched.finished();
+                Some(Err(broke_off()))
+            }
+            None => {
+                self.watched.finished();
+                None
+            }
+        })
+    }
+}
