@@ -118,6 +118,7 @@ impl World {
             timeout_ms: 60_000,
             started: self.now,
             body: Bytes::copy_from_slice(&index.to_le_bytes()),
+            more: false,
         };
         self.engines[self.alice.core].mail(Mail::Call(Box::new(request)), self.now);
     }

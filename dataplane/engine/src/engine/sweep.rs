@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use landline_wire::close;
-use landline_wire::error::{Code, Problem};
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::session::server::Beat;
@@ -30,9 +29,9 @@ impl Engine {
             return;
         }
         for id in self.calls.overdue(now.ms()) {
-            let seconds = self.calls.get(id).map_or(0, |call| now.us.saturating_sub(call.started.us) / 1_000_000);
-            let detail = format!("The agent did not answer within {seconds} s.");
-            self.fail(id, Problem::new(Code::AgentTimeout, detail), Some("agent_timeout"), now);
+            let Some(problem) = self.calls.get(id).map(|call| self.overdue_problem(call, now)) else { continue };
+            let code = problem.code.as_str();
+            self.fail(id, problem, Some(code), now);
         }
     }
 

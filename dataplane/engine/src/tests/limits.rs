@@ -67,7 +67,6 @@ fn a_call_frame_passes_the_checks_of_an_http_call() {
         Call { verb: Some("GE T"), ..good.clone() },
         Call { path: Some("no-slash"), ..good.clone() },
         Call { path: Some("/a\r\nb"), ..good.clone() },
-        Call { more: true, ..good.clone() },
     ] {
         node.send(from, &Frame::Call(call));
         assert_eq!(node.take(from), [Sent::Error { id: Some(1), code: "invalid_query".into() }]);
