@@ -93,6 +93,8 @@ pub struct CallRequest {
     pub body: Bytes,
     /// More parts follow with [`Mail::Part`], within the window that the call starts with.
     pub more: bool,
+    /// Bytes of the whole body, if its parts add up to a known number.
+    pub length: Option<u64>,
 }
 
 /// What a caller is told of its call. A [`Reply::Head`] or [`Reply::Part`] without `more`, and a [`Reply::Failed`],

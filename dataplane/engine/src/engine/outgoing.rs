@@ -109,6 +109,7 @@ impl Engine {
             started: now,
             body: message.slice_ref(call.body),
             more: call.more,
+            length: None,
         })
     }
 

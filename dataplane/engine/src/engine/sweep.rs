@@ -12,8 +12,8 @@ use crate::types::{Effect, LineKey, Now};
 /// Milliseconds that a closing line may take to send what is queued.
 const CLOSE_GRACE_MS: u64 = 5_000;
 
-/// Seconds after which a line counts as idle and keeps no buffer for the next write.
-const QUIET_S: u64 = 2;
+/// Milliseconds after which a line counts as idle and keeps no buffer for the next write.
+const QUIET_MS: u64 = 2_000;
 
 /// Lines of one core that come back in a second after it left.
 const REDIALS_PER_S: u64 = 2_000;
@@ -45,7 +45,7 @@ impl Engine {
                 }
                 continue;
             }
-            if line.pulse.silent_s(now.ms()) >= QUIET_S {
+            if line.pulse.silent_ms(now.ms()) >= QUIET_MS {
                 line.output.shrink();
             }
             match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {

@@ -152,6 +152,7 @@ impl Node {
             started: self.now,
             body: Bytes::copy_from_slice(body),
             more,
+            length: None,
         };
         let home = target.home_core(self.engines.len());
         self.engines[home].place(request, self.now);
