@@ -2,11 +2,14 @@
 
 use landline_wire::ids::{AgentId, CallId};
 
+use crate::engine::Gathering;
 use crate::types::{LineKey, Now, Origin};
 
 /// How far a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Phase {
+    /// The body is gathered, because the line takes requests whole; the agent knows nothing of the call yet.
+    Gathering(Box<Gathering>),
     /// The agent has not answered.
     Waiting,
     /// The answer comes in parts.
@@ -41,6 +44,10 @@ pub struct Call {
     pub started: Now,
     /// How far it is.
     pub phase: Phase,
+    /// Bytes that the caller may still send, while its body comes in parts.
+    pub upload: Option<i64>,
+    /// Milliseconds to the first frame of the answer, from the moment when the request is complete.
+    pub timeout_ms: u64,
 }
 
 struct Slot {
@@ -176,6 +183,8 @@ mod tests {
             method: None,
             started: Now { us: 0, unix_ms: 0 },
             phase: Phase::Waiting,
+            upload: None,
+            timeout_ms: 60_000,
         }
     }
 

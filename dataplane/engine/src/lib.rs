@@ -25,7 +25,7 @@ mod types;
 pub use call::{Call, CallTable, Phase};
 pub use config::Config;
 pub use credentials::{Credentials, Principal, Verdict};
-pub use engine::{Attach, Engine, Stats};
+pub use engine::{Attach, Engine, Gathering, Stats};
 pub use line::{Line, Lines};
 pub use output::{Flush, Output};
 pub use types::{CallRequest, ConnKey, Effect, LineKey, Mail, Now, Origin, Reply, StatusAnswer};

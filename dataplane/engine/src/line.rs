@@ -22,6 +22,8 @@ pub struct Line {
     pub since: i64,
     /// May stand beside others.
     pub shared: bool,
+    /// Takes requests in parts.
+    pub parts: bool,
     /// Gets no new calls.
     pub draining: bool,
     /// When it began to close, monotonic milliseconds.
@@ -31,14 +33,36 @@ pub struct Line {
     pub(crate) output: Output,
     /// Slots of the calls that this line has to answer.
     pub(crate) calls: Vec<u32>,
-    /// Calls that this line's agent made and that are not answered.
-    pub(crate) outgoing: u32,
-    /// Part-wise answers that its agent receives, by its own ids: where its credit goes.
-    #[allow(clippy::box_collection, reason = "most lines have none: eight bytes instead of forty-eight")]
-    pub(crate) streams: Option<Box<HashMap<u64, CallId>>>,
+    /// Open calls that this line's agent makes, by its own ids. Most lines have none: eight bytes instead of forty-eight.
+    #[allow(clippy::box_collection, reason = "see above")]
+    pub(crate) own: Option<Box<HashMap<u64, OwnCall>>>,
+}
+
+/// A call that a line's agent makes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnCall {
+    /// The core that holds it.
+    pub(crate) home: usize,
+    /// Its id there, known once its answer comes in parts: where credit goes.
+    pub(crate) call: Option<CallId>,
+    /// Its body is not complete.
+    pub(crate) uploads: bool,
 }
 
 impl Line {
+    pub(crate) fn own_call(&mut self, id: u64) -> Option<&mut OwnCall> {
+        self.own.as_mut()?.get_mut(&id)
+    }
+
+    /// The call is over: its id names nothing any more.
+    pub(crate) fn forget_own_call(&mut self, id: u64) -> Option<OwnCall> {
+        let own = self.own.as_mut()?;
+        let call = own.remove(&id);
+        if own.is_empty() {
+            self.own = None;
+        }
+        call
+    }
     /// Calls in flight towards it.
     pub fn in_flight(&self) -> usize {
         self.calls.len()

@@ -89,8 +89,12 @@ pub struct CallRequest {
     pub timeout_ms: u64,
     /// When the request was complete.
     pub started: Now,
-    /// The body.
+    /// The body, or its first part.
     pub body: Bytes,
+    /// More parts follow with [`Mail::Part`], within the window that the call starts with.
+    pub more: bool,
+    /// Bytes of the whole body, if its parts add up to a known number.
+    pub length: Option<u64>,
 }
 
 /// What a caller is told of its call. A [`Reply::Head`] or [`Reply::Part`] without `more`, and a [`Reply::Failed`],
@@ -117,6 +121,8 @@ pub enum Reply {
         /// More parts follow.
         more: bool,
     },
+    /// The caller may send so many more bytes of its part-wise body.
+    Credit(usize),
     /// The call failed; possible after the head, too.
     Failed(Box<Problem>),
     /// The answer to a status question.
@@ -141,6 +147,15 @@ pub struct StatusAnswer {
 pub enum Mail {
     /// Place this call.
     Call(Box<CallRequest>),
+    /// A part of the body of the call that this origin made.
+    Part {
+        /// Which call.
+        origin: Origin,
+        /// The part.
+        body: Bytes,
+        /// More parts follow.
+        more: bool,
+    },
     /// Is there a line?
     Status {
         /// Where the answer goes.

@@ -88,11 +88,23 @@ impl Conn {
 
     /// Answers with a problem document.
     pub(super) async fn answer_problem(&mut self, asked: &Asked<'_>, problem: &Problem, keep_alive: bool) -> After {
+        self.answer_problem_with(asked, problem, Vec::new(), keep_alive).await
+    }
+
+    /// Answers with a problem document and fields of the occasion.
+    pub(super) async fn answer_problem_with(
+        &mut self,
+        asked: &Asked<'_>,
+        problem: &Problem,
+        more: Vec<(&str, &[u8])>,
+        keep_alive: bool,
+    ) -> After {
         let origin = self.core.origin();
         let document = problem.document(&origin, asked.instance, asked.request_id);
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let retry = problem.retry_after_s.map(|seconds| seconds.to_string());
         let mut fields = Self::common_fields(asked);
+        fields.extend(more);
         fields.push(("content-type", b"application/problem+json"));
         fields.push(("cache-control", b"no-store"));
         if let Some(retry) = &retry {

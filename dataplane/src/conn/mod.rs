@@ -5,7 +5,9 @@ mod cell;
 mod pass;
 mod read;
 mod relay;
+mod reply;
 mod upgrade;
+mod upload;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -130,7 +132,7 @@ impl Conn {
         let page = self.page_origin(&head).map(str::to_owned);
         let asked = Asked {
             request_id: &request_id,
-            instance: below.unwrap_or(head.path()),
+            instance: instance(below.unwrap_or(head.path())),
             is_head: head.method() == "HEAD",
             is_11: head.is_11,
             origin: page.as_deref(),
@@ -157,6 +159,12 @@ impl Conn {
     async fn end(self) {
         linger(&self.socket).await;
     }
+}
+
+/// What a problem says of where it happened. What follows an agent's id is between the caller and the agent.
+fn instance(path: &str) -> &str {
+    let Some(rest) = path.strip_prefix("/relay/") else { return path };
+    &path[..path.len() - rest.len() + rest.find('/').unwrap_or(rest.len())]
 }
 
 /// The problem of a request that cannot be read.

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use landline_wire::error::{Code, Problem};
-use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, parse_head};
+use landline_wire::http1::{Framing, Head, parse_head};
 use landline_wire::limits::{HTTP_IDLE_MS, UPLOAD_DEADLINE_MS};
 
 use super::{Conn, Event, head_deadline, unreadable};
@@ -119,7 +119,7 @@ impl Conn {
         }
     }
 
-    /// The whole body, at most `most` bytes. Not copied if its length is known.
+    /// The whole body of a known length, at most `most` bytes, not copied.
     pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Bytes, Problem> {
         let too_large = || Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes."));
         if matches!(head.framing, Framing::Length(len) if len > most as u64) {
@@ -133,8 +133,7 @@ impl Conn {
         self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
         let body = match head.framing {
             Framing::Length(len) => self.body_of_length(len as usize).await,
-            Framing::Chunked => self.body_in_chunks(most, too_large, &mut hold).await,
-            Framing::None | Framing::UntilClose => Ok(Bytes::new()),
+            Framing::None | Framing::Chunked | Framing::UntilClose => Ok(Bytes::new()),
         };
         self.cell.set_deadline(None);
         body
@@ -145,27 +144,6 @@ impl Conn {
             self.fill_body(len).await?;
         }
         Ok(self.buf.split_to(len).freeze())
-    }
-
-    async fn body_in_chunks(
-        &mut self,
-        most: usize,
-        too_large: impl Fn() -> Problem,
-        hold: &mut Hold,
-    ) -> Result<Bytes, Problem> {
-        let mut decoder = BodyDecoder::new(Framing::Chunked);
-        let mut whole = BytesMut::new();
-        loop {
-            match decoder.next(&mut self.buf).map_err(unreadable)? {
-                BodyPiece::Data(piece) if whole.len() + piece.len() > most => return Err(too_large()),
-                BodyPiece::Data(piece) => {
-                    hold.resize(whole.len() + piece.len())?;
-                    whole.extend_from_slice(&piece);
-                }
-                BodyPiece::End => return Ok(whole.freeze()),
-                BodyPiece::Need => self.fill_body(0).await?,
-            }
-        }
     }
 
     /// Reads more of a body.

@@ -4,15 +4,17 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use landline_engine::{CallRequest, ConnKey, Mail, Now, Origin, Reply, StatusAnswer, Verdict};
+use landline_engine::{CallRequest, ConnKey, Mail, Origin, Reply, Verdict};
 use landline_wire::error::{Code, Problem};
-use landline_wire::frame::{Headers, HeadersBuilder};
-use landline_wire::http1::{Framing, Head, answer_head};
+use landline_wire::frame::HeadersBuilder;
+use landline_wire::http1::{Framing, Head};
 use landline_wire::ids::AgentId;
 use landline_wire::limits::CALL_TIMEOUT_MS;
 use landline_wire::relay::{self as rules, Target};
 
 use super::read::{Fill, Woke};
+use super::reply::{answer_call, status_document};
+use super::upload::{self, Sent};
 use super::{After, Asked, Conn, Event, has_body, pass};
 use crate::core::{Core, CoreMail};
 
@@ -34,7 +36,7 @@ pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &As
     match wanted {
         Target::Status => status(conn, head, agent, caller, asked).await,
         Target::Call { rest } => match conn.request(head, agent, caller, rest, asked).await {
-            Ok(request) => call(conn, request, head.keep_alive, asked).await,
+            Ok(request) => call(conn, head, request, asked).await,
             Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
         },
         Target::Stream | Target::Card => {
@@ -105,7 +107,16 @@ impl Conn {
         let timeout_ms = timeout(head).map_err(refuse)?;
         let headers = headers_for_agent(head).map_err(refuse)?;
         let most = self.core.shared.config.max_body_bytes;
-        let body = self.body(head, most).await.map_err(|problem| (problem, true))?;
+        // A body that is longer, or of unknown length, goes in parts; the callee's core knows whether its line takes them.
+        let more = match head.framing {
+            Framing::Chunked => true,
+            Framing::Length(len) => len > most as u64,
+            Framing::None | Framing::UntilClose => false,
+        };
+        let body = match more {
+            true => Bytes::new(),
+            false => self.body(head, most).await.map_err(|problem| (problem, true))?,
+        };
         Ok(CallRequest {
             origin: Origin::Http { core: self.core.id, conn: ConnKey(self.core.number()) },
             caller,
@@ -119,18 +130,25 @@ impl Conn {
             timeout_ms,
             started: self.core.now(),
             body,
+            more,
+            length: match head.framing {
+                Framing::Length(len) => Some(len),
+                _ => None,
+            },
         })
     }
 
     /// Waits for the reply to a call or question that was sent to `home`. `None`: the caller went away first, and its
     /// call is cancelled.
-    async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
+    pub(super) async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
         self.cell.begin_wait(self.core.now());
         // What a client sends ahead is kept up to one buffer; more is left in its socket.
         let most_ahead = landline_wire::limits::READ_BUFFER_BYTES;
         let reply = loop {
             let watch = self.cell.watches() && self.buf.len() < most_ahead;
             match self.wait(watch, true).await {
+                // Credit for a body that needs no more.
+                Woke::Event(Event::Reply(Reply::Credit(_))) => {}
                 Woke::Event(Event::Reply(reply)) => break Some(reply),
                 Woke::Event(_) | Woke::Watch | Woke::Overdue => {}
                 Woke::Readable if self.read_ready(0).await == Fill::More => {}
@@ -202,8 +220,8 @@ fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
     Ok(headers.encode().into_bytes())
 }
 
-async fn call(conn: &mut Conn, request: CallRequest, keep_alive: bool, asked: &Asked<'_>) -> After {
-    let (origin, started) = (request.origin, request.started);
+async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<'_>) -> After {
+    let (origin, started, more) = (request.origin, request.started, request.more);
     let home = conn.core.engine.borrow().home(request.target);
     let Origin::Http { conn: ConnKey(number), .. } = origin else { return After::Done };
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
@@ -214,82 +232,16 @@ async fn call(conn: &mut Conn, request: CallRequest, keep_alive: bool, asked: &A
     } else {
         conn.core.post(home).send(CoreMail::Engine(Mail::Call(Box::new(request))));
     }
-    let after = answer_call(conn, home, origin, started, keep_alive, asked).await;
+    let sent = if more { upload::send(conn, head, home, origin).await } else { Sent::Whole };
+    let after = match sent {
+        Sent::Whole => answer_call(conn, home, origin, started, head.keep_alive, None, asked).await,
+        Sent::Answered(reply) => answer_call(conn, home, origin, started, false, Some(reply), asked).await,
+        Sent::Broken(problem) => conn.answer_problem(asked, &problem, false).await,
+        Sent::Gone => After::Done,
+    };
     conn.core.waiting.borrow_mut().remove(&number);
     conn.cell.clear();
     after
-}
-
-async fn answer_call(
-    conn: &mut Conn,
-    home: usize,
-    origin: Origin,
-    started: Now,
-    keep_alive: bool,
-    asked: &Asked<'_>,
-) -> After {
-    match conn.reply(home, origin).await {
-        None => After::Done,
-        Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
-        Some(Reply::Head { status, headers, body, more: false, .. }) => {
-            let bodiless = matches!(status, 204 | 304);
-            let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
-            write_head(conn, status, &headers, framing, started, keep_alive, asked);
-            let body = if bodiless || asked.is_head { Bytes::new() } else { body };
-            match conn.flush_with(body).await {
-                true if keep_alive => After::Next,
-                true => After::Close,
-                false => After::Done,
-            }
-        }
-        Some(Reply::Head { call, status, headers, body, more: true }) => {
-            let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
-            let keep_alive = keep_alive && asked.is_11;
-            write_head(conn, status, &headers, framing, started, keep_alive, asked);
-            let (mut part, mut more) = (body, true);
-            loop {
-                let len = part.len();
-                if !conn.flush_part(asked, part, more).await {
-                    let now = conn.core.now();
-                    conn.core.engine.borrow_mut().gone_at(home, origin, now);
-                    conn.core.carry_out();
-                    return After::Done;
-                }
-                if !more {
-                    return if keep_alive { After::Next } else { After::Close };
-                }
-                let now = conn.core.now();
-                conn.core.engine.borrow_mut().consumed_at(call, len, now);
-                conn.core.carry_out();
-                match conn.reply(home, origin).await {
-                    Some(Reply::Part { body, more: goes_on }) => (part, more) = (body, goes_on),
-                    // The head is out: a cut without the final chunk is the only way to say that it failed.
-                    _ => return After::Done,
-                }
-            }
-        }
-        Some(Reply::Part { .. } | Reply::Status(_)) => After::Done,
-    }
-}
-
-fn write_head(
-    conn: &mut Conn,
-    status: u16,
-    headers: &Bytes,
-    framing: Framing,
-    started: Now,
-    keep_alive: bool,
-    asked: &Asked<'_>,
-) {
-    let micros = conn.core.now().us.saturating_sub(started.us);
-    let timing = format!("relay;dur={}.{:03}", micros / 1000, micros % 1000);
-    let mut fields = Conn::common_fields(asked);
-    fields.push(("x-connect-route", b"relay"));
-    fields.push(("server-timing", timing.as_bytes()));
-    fields.extend(rules::ANSWER_HEADERS.iter().map(|(name, value)| (*name, value.as_bytes())));
-    let passed = Headers::from_encoded(headers);
-    fields.extend(passed.iter().filter(|(name, _)| rules::reaches_caller(name)).map(|(n, v)| (n, v.as_bytes())));
-    answer_head(&mut conn.out, status, fields, framing, keep_alive);
 }
 
 async fn status(conn: &mut Conn, head: &Head, agent: AgentId, caller: Option<AgentId>, asked: &Asked<'_>) -> After {
@@ -318,15 +270,4 @@ async fn status(conn: &mut Conn, head: &Head, agent: AgentId, caller: Option<Age
         Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
         _ => After::Done,
     }
-}
-
-fn status_document(answer: &StatusAnswer) -> Bytes {
-    let document = serde_json::json!({
-        "agent_id": answer.agent.to_string(),
-        "connected": answer.connected,
-        "route": answer.connected.then_some("relay"),
-        "in_flight": answer.in_flight,
-        "session_started_at": answer.since.map(landline_api::time::rfc3339_ms),
-    });
-    document.to_string().into()
 }

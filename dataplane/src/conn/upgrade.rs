@@ -50,7 +50,9 @@ pub(super) async fn serve(mut conn: Conn, head: Head, _place: Option<Place>, ope
 async fn refuse_upgrade(mut conn: Conn, request_id: &str, detail: &str) {
     let asked = Asked { instance: "/ws/agent", ..Asked::unknown(request_id) };
     let problem = Problem::new(Code::BadRequest, detail);
-    if conn.answer_problem(&asked, &problem, false).await == After::Close {
+    // RFC 6455 section 4.4: the answer names the version that is spoken.
+    let version: (&str, &[u8]) = ("sec-websocket-version", b"13");
+    if conn.answer_problem_with(&asked, &problem, vec![version], false).await == After::Close {
         conn.end().await;
     }
 }
@@ -86,16 +88,16 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
         }
     };
     conn.cell.set_deadline(None);
-    let (token, shared) = {
+    let (token, shared, parts) = {
         let auth = first_frame(&auth)?;
-        (auth.token.to_owned(), auth.shared)
+        (auth.token.to_owned(), auth.shared, auth.parts)
     };
     match judge(&conn.core, &conn.cell, &token, conn.peer).await {
         Verdict::Known(principal) => {
             let again = |_| Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER));
             let random: [u8; 10] = conn.core.random().map_err(again)?;
             let session = SessionId::from_parts(conn.core.now().unix_ms as u64, random);
-            Ok(Some(Attach { principal, session, shared }))
+            Ok(Some(Attach { principal, session, shared, parts }))
         }
         Verdict::Refused(problem) => {
             let code = close_code(&problem);

@@ -33,6 +33,8 @@ pub const MAX_TOKEN_BYTES: usize = 4 << 10;
 pub const MAX_IN_FLIGHT: usize = 256;
 /// Of those, calls that one caller may hold: a quarter, so that no caller takes a line for itself.
 pub const MAX_IN_FLIGHT_PER_CALLER: usize = 64;
+/// Calls of its own that one line may have open: beyond, `rate_limited`.
+pub const MAX_OUTGOING: usize = 4_096;
 /// Lines of one agent that stand side by side with the feature `shared`.
 pub const MAX_SHARED_LINES: usize = 8;
 /// Credit that a part-wise stream starts with, in body bytes, per direction.

@@ -118,6 +118,8 @@ impl World {
             timeout_ms: 60_000,
             started: self.now,
             body: Bytes::copy_from_slice(&index.to_le_bytes()),
+            more: false,
+            length: None,
         };
         self.engines[self.alice.core].mail(Mail::Call(Box::new(request)), self.now);
     }

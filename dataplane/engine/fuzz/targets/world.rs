@@ -94,7 +94,10 @@ impl World {
     pub(super) fn attach(&mut self, agent: AgentId) -> LineKey {
         self.sessions += 1;
         let principal = Principal { agent, credential: Credential::Key { key_gen: 0 } };
-        let attach = Attach { principal, session: SessionId::from_parts(self.sessions, [0; 10]), shared: false };
+        // Every other line takes parts, so that both ways of an upload are walked.
+        let parts = self.sessions.is_multiple_of(2);
+        let session = SessionId::from_parts(self.sessions, [0; 10]);
+        let attach = Attach { principal, session, shared: false, parts };
         self.engines[agent.home_core(CORES)].attach(attach, self.now).expect("a line")
     }
 
@@ -239,6 +242,6 @@ fn piece_of(reply: Reply) -> Option<Piece> {
     match reply {
         Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
         Reply::Part { body, more } => Some(Piece::new(false, &body, more)),
-        Reply::Failed(_) | Reply::Status(_) => None,
+        Reply::Credit(_) | Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

@@ -6,13 +6,13 @@ use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode};
 use landline_wire::header::Kind;
 use landline_wire::ids::CallId;
-use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_CREDIT, MAX_ERROR_CODE_CHARS, MAX_ERROR_DETAIL_CHARS, WINDOW_BYTES};
+use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_ERROR_CODE_CHARS, MAX_ERROR_DETAIL_CHARS, WINDOW_BYTES};
 use landline_wire::message::Violation;
 use landline_wire::relay::{is_answer_status, printable};
 
 use super::Engine;
 use crate::call::{Call, Phase};
-use crate::types::{LineKey, Now, Origin, Reply};
+use crate::types::{LineKey, Now, Reply};
 
 impl Engine {
     /// A binary message came over a line.
@@ -87,7 +87,7 @@ impl Engine {
             Some(format!("The agent answered with status {status}; 200 to 599 can be passed on."))
         } else if let Err(fault) = response.headers.check() {
             Some(format!("The agent's answer cannot be passed on: {fault}."))
-        } else if self.calls.get(id).is_some_and(|call| call.phase != Phase::Waiting) {
+        } else if self.calls.get(id).is_some_and(|call| !matches!(call.phase, Phase::Waiting)) {
             Some("The agent began its answer twice.".to_owned())
         } else if response.body.len() > self.config.max_body_bytes {
             Some(format!("The agent's answer is over {} bytes in one frame.", self.config.max_body_bytes))
@@ -129,6 +129,9 @@ impl Engine {
     }
 
     fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+        if chunk.id % 2 == 1 {
+            return self.part_of_own(key, chunk, message, now);
+        }
         let Some(id) = self.own_call(key, chunk.id, now)? else { return Ok(()) };
         let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
         let Phase::Streaming { status, window, .. } = &mut call.phase else {
@@ -180,11 +183,7 @@ impl Engine {
 
     fn agent_cancel(&mut self, key: LineKey, id: u64, code: Option<&str>, now: Now) -> Result<(), Violation> {
         if id % 2 == 1 {
-            if id >= 1 << 53 {
-                return self.stray(key, now);
-            }
-            self.gone_everywhere(Origin::Line { core: self.core, line: key, id }, now);
-            return Ok(());
+            return self.cancel_own(key, id, now);
         }
         let Some(id) = self.own_call(key, id, now)? else { return Ok(()) };
         let detail = match code {
@@ -197,23 +196,12 @@ impl Engine {
 
     fn agent_credit(&mut self, key: LineKey, id: u64, bytes: u64, now: Now) -> Result<(), Violation> {
         if id.is_multiple_of(2) {
-            // Requests are sent whole, so there is nothing to grant; but the id must be one of the line's own.
-            return self.own_call(key, id, now).map(|_| ());
-        }
-        let streams = self.lines.get(key).and_then(|line| line.streams.as_ref());
-        let Some(call) = streams.and_then(|streams| streams.get(&id)).copied() else { return self.stray(key, now) };
-        if bytes > MAX_CREDIT {
-            self.gone_everywhere(Origin::Line { core: self.core, line: key, id }, now);
-            let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
-            // A reply that is on its way from another core will be counted off too: see `gone_here`.
-            if let Some(line) = self.lines.get_mut(key) {
-                line.outgoing += 1;
+            if let Some(call) = self.own_call(key, id, now)? {
+                self.upload_credit(call, bytes, now);
             }
-            self.deliver_to_line(key, id, Reply::Failed(Box::new(problem)), now);
             return Ok(());
         }
-        self.consumed_at(call, bytes as usize, now);
-        Ok(())
+        self.credit_own(key, id, bytes, now)
     }
 
     /// The caller's side took so many bytes of a part-wise answer: grants them to the agent again, in steps that keep
@@ -234,6 +222,7 @@ impl Engine {
     /// Closes a call and takes it off its line's list.
     pub(super) fn end(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.close(id)?;
+        self.release(&call);
         let line = self.lines.get_mut(call.line)?;
         if line.calls.get(call.at).is_some_and(|slot| *slot as usize == id.slot()) {
             line.calls.swap_remove(call.at);
@@ -250,6 +239,7 @@ impl Engine {
     pub(super) fn fail(&mut self, id: CallId, problem: Problem, cancel: Option<&str>, now: Now) {
         let Some(call) = self.end(id) else { return };
         let (origin, line) = (call.origin, call.line);
+        let cancel = cancel.filter(|_| !matches!(call.phase, Phase::Gathering(_)));
         // After the head the caller has the agent's status, but the call failed: the record says so.
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {

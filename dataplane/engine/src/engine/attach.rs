@@ -1,5 +1,7 @@
 //! Lines that come and go.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use landline_link::{Credential, Report, SessionUp};
 use landline_wire::close;
@@ -11,6 +13,7 @@ use landline_wire::message::Violation;
 use landline_wire::session::server::{Pulse, Strays};
 
 use super::Engine;
+use super::outgoing::EVERY_CALL;
 use crate::credentials::Principal;
 use crate::line::Line;
 use crate::output::Output;
@@ -25,6 +28,8 @@ pub struct Attach {
     pub session: SessionId,
     /// May it stand beside other lines of the agent?
     pub shared: bool,
+    /// Does it take requests in parts?
+    pub parts: bool,
 }
 
 impl Engine {
@@ -54,14 +59,14 @@ impl Engine {
             credential,
             since: now.unix_ms,
             shared: attach.shared,
+            parts: attach.parts,
             draining: false,
             closing_since: None,
             pulse: Pulse::new(now.ms()),
             strays: Strays::default(),
             output: Output::default(),
             calls: Vec::new(),
-            outgoing: 0,
-            streams: None,
+            own: None,
         });
         if let Credential::Token { jti, .. } = credential {
             self.by_token.entry(*jti.as_bytes()).or_default().push(key);
@@ -148,8 +153,7 @@ impl Engine {
         let Some(line) = self.lines.get_mut(key) else { return };
         let (agent, session, credential) = (line.agent, line.session, line.credential);
         let slots = std::mem::take(&mut line.calls);
-        let outgoing = std::mem::take(&mut line.outgoing);
-        line.streams = None;
+        let own = line.own.take().unwrap_or_default();
         if let Credential::Token { jti, .. } = credential
             && let Some(keys) = self.by_token.get_mut(jti.as_bytes())
         {
@@ -162,14 +166,16 @@ impl Engine {
             let Some(id) = self.calls.in_slot(slot).map(|(id, _)| id) else { continue };
             self.end_call_of_lost_line(id, now);
         }
-        if outgoing > 0 {
-            self.gone_everywhere(Origin::Line { core: self.core, line: key, id: u64::MAX }, now);
+        let homes: BTreeSet<usize> = own.values().map(|call| call.home).collect();
+        for home in homes {
+            self.gone_at(home, Origin::Line { core: self.core, line: key, id: EVERY_CALL }, now);
         }
         self.effects.push_back(Effect::Report(Report::SessionDown { agent, session, at: now.unix_ms }));
     }
 
     fn end_call_of_lost_line(&mut self, id: landline_wire::ids::CallId, now: Now) {
         let Some(call) = self.calls.close(id) else { return };
+        self.release(&call);
         let origin = call.origin;
         self.record(call, Code::GatewayUnavailable.status(), now);
         let problem = Problem::plain(Code::GatewayUnavailable);
@@ -183,13 +189,5 @@ impl Engine {
         } else {
             self.effects.push_back(Effect::Mail(core, Mail::Gone(origin)));
         }
-    }
-
-    /// A caller went away before its call ended: cancels it, wherever it is.
-    pub fn gone_everywhere(&mut self, origin: Origin, now: Now) {
-        for core in (0..self.cores).filter(|core| *core != self.core) {
-            self.effects.push_back(Effect::Mail(core, Mail::Gone(origin)));
-        }
-        self.gone_here(origin, now);
     }
 }

@@ -6,6 +6,7 @@ mod feed;
 mod outgoing;
 mod place;
 mod sweep;
+mod upload;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -24,6 +25,7 @@ use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
 pub use attach::Attach;
 use place::Waiting;
+pub use upload::Gathering;
 
 /// What one core counted since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Engine {
     /// Lines by the `jti` of the token that opened them: what a single token's revocation names.
     by_token: HashMap<[u8; 16], Vec<LineKey>>,
     calls: CallTable,
+    /// Calls whose body comes in parts, by where they came from.
+    uploads: HashMap<Origin, CallId>,
     /// Ids without a line here, as the exchange answered, until when that is believed.
     absent: HashMap<AgentId, (LookupAnswer, u64)>,
     waiting: HashMap<AgentId, Vec<Waiting>>,
@@ -84,6 +88,7 @@ impl Engine {
             lines: Lines::default(),
             by_token: HashMap::new(),
             calls: CallTable::new(core),
+            uploads: HashMap::new(),
             absent: HashMap::new(),
             waiting: HashMap::new(),
             asked: HashMap::new(),
@@ -125,6 +130,7 @@ impl Engine {
     pub fn mail(&mut self, mail: Mail, now: Now) {
         match mail {
             Mail::Call(request) => self.place(*request, now),
+            Mail::Part { origin, body, more } => self.part(origin, body, more, now),
             Mail::Status { origin, caller, target } => self.status(origin, caller, target, now),
             Mail::Reply(origin, reply) => self.deliver(origin, reply, now),
             Mail::Gone(origin) => self.gone_here(origin, now),

@@ -5,11 +5,13 @@ use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
 use landline_wire::ids::AgentId;
-use landline_wire::limits::MAX_LINE_QUEUE_BYTES;
+use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
 use landline_wire::relay;
 
 use super::Engine;
+use crate::call::Phase;
+use crate::line::OwnCall;
 use crate::types::{CallRequest, Effect, LineKey, Mail, Now, Origin, Reply};
 
 /// The id of an [`Origin::Line`] that stands for every call of the line.
@@ -28,23 +30,37 @@ impl Engine {
             return Err(Violation::new(close::PROTOCOL_ERROR, "the id of a call must be odd and below 2^53"));
         }
         let Some(line) = self.lines.get_mut(key) else { return Ok(()) };
-        let caller = line.agent;
-        line.outgoing += 1;
-        match self.checked(key, caller, call, message, now) {
-            Ok(request) => {
-                let home = self.home(request.target);
-                if home == self.core {
-                    self.place(request, now);
-                } else {
-                    self.effects.push_back(Effect::Mail(home, Mail::Call(Box::new(request))));
-                }
-            }
+        if line.own_call(call.id).is_some() {
+            return Err(Violation::new(close::PROTOCOL_ERROR, "the id of a call is in use"));
+        }
+        let (caller, open) = (line.agent, line.own.as_ref().map_or(0, |own| own.len()));
+        let checked = if open < MAX_OUTGOING {
+            self.checked(key, caller, call, message, now)
+        } else {
+            let detail = format!("This line has {open} calls of its own open, its most.");
+            Err(Problem::new(Code::RateLimited, detail))
+        };
+        match checked {
+            Ok(request) => self.dial(key, call, request, now),
             Err(problem) => {
                 self.stats.refused += 1;
-                self.deliver_to_line(key, call.id, Reply::Failed(Box::new(problem)), now);
+                self.send_reply(key, call.id, Reply::Failed(Box::new(problem)));
             }
         }
         Ok(())
+    }
+
+    fn dial(&mut self, key: LineKey, call: &Call<'_>, request: CallRequest, now: Now) {
+        let home = self.home(request.target);
+        if let Some(line) = self.lines.get_mut(key) {
+            let own = OwnCall { home, call: None, uploads: call.more };
+            line.own.get_or_insert_default().insert(call.id, own);
+        }
+        if home == self.core {
+            self.place(request, now);
+        } else {
+            self.effects.push_back(Effect::Mail(home, Mail::Call(Box::new(request))));
+        }
     }
 
     fn checked(
@@ -56,9 +72,6 @@ impl Engine {
         now: Now,
     ) -> Result<CallRequest, Problem> {
         let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
-        if call.more {
-            return Err(bad("more", "A call's body is sent whole."));
-        }
         if call.body.len() > self.config.max_body_bytes {
             return Err(Problem::plain(Code::BodyTooLarge));
         }
@@ -95,24 +108,29 @@ impl Engine {
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
             body: message.slice_ref(call.body),
+            more: call.more,
+            length: None,
         })
     }
 
-    /// Gives a reply to the line whose agent made the call.
+    /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
     pub(super) fn deliver_to_line(&mut self, key: LineKey, id: u64, reply: Reply, now: Now) {
         let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
-        let ends = !matches!(&reply, Reply::Head { more: true, .. } | Reply::Part { more: true, .. });
-        if ends {
-            line.outgoing = line.outgoing.saturating_sub(1);
-            if let Some(streams) = &mut line.streams {
-                streams.remove(&id);
-                if streams.is_empty() {
-                    line.streams = None;
-                }
+        let Some(own) = line.own_call(id) else { return };
+        match &reply {
+            Reply::Head { call, more: true, .. } => own.call = Some(*call),
+            Reply::Part { more: true, .. } | Reply::Credit(_) => {}
+            _ => {
+                line.forget_own_call(id);
             }
-        } else if let Reply::Head { call, .. } = &reply {
-            line.streams.get_or_insert_default().insert(id, *call);
         }
+        self.send_reply(key, id, reply);
+        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
+            self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
+        }
+    }
+
+    fn send_reply(&mut self, key: LineKey, id: u64, reply: Reply) {
         match reply {
             Reply::Head { status, headers, body, more, .. } => {
                 let kept = filtered(&headers);
@@ -130,11 +148,49 @@ impl Engine {
                 };
                 self.send(key, &Frame::Error(error), Bytes::new());
             }
+            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Bytes::new()),
             Reply::Status(_) => {}
         }
-        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
-            self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
+    }
+
+    /// A `cancel` under an agent's own id: the call is over for it, and its callee is told to stop.
+    pub(super) fn cancel_own(&mut self, key: LineKey, id: u64, now: Now) -> Result<(), Violation> {
+        let Some(own) = self.lines.get_mut(key).and_then(|line| line.forget_own_call(id)) else {
+            return self.stray(key, now);
+        };
+        self.gone_at(own.home, Origin::Line { core: self.core, line: key, id }, now);
+        Ok(())
+    }
+
+    /// A `credit` under an agent's own id: it took so many bytes of a part-wise answer.
+    pub(super) fn credit_own(&mut self, key: LineKey, id: u64, bytes: u64, now: Now) -> Result<(), Violation> {
+        let own = self.lines.get_mut(key).and_then(|line| line.own_call(id)).copied();
+        let Some(call) = own.and_then(|own| own.call) else { return self.stray(key, now) };
+        if bytes > MAX_CREDIT {
+            let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
+            self.deliver_to_line(key, id, Reply::Failed(Box::new(problem)), now);
+            self.gone_at(call.core(), Origin::Line { core: self.core, line: key, id }, now);
+            return Ok(());
         }
+        self.consumed_at(call, bytes as usize, now);
+        Ok(())
+    }
+
+    /// A `chunk` under an agent's own id: a part of the body of a call that it makes.
+    pub(super) fn part_of_own(
+        &mut self,
+        key: LineKey,
+        chunk: &Chunk<'_>,
+        message: &Bytes,
+        now: Now,
+    ) -> Result<(), Violation> {
+        let own = self.lines.get_mut(key).and_then(|line| line.own_call(chunk.id)).filter(|own| own.uploads);
+        let Some(own) = own else { return self.stray(key, now) };
+        own.uploads = chunk.more;
+        let home = own.home;
+        let origin = Origin::Line { core: self.core, line: key, id: chunk.id };
+        self.part_at(home, origin, message.slice_ref(chunk.body), chunk.more, now);
+        Ok(())
     }
 
     /// A caller is gone: cancels its calls that are here.
@@ -148,17 +204,12 @@ impl Engine {
         for id in self.calls.find(is_it) {
             let Some(call) = self.end(id) else { continue };
             let line = call.line;
+            let agent_knows = !matches!(call.phase, Phase::Gathering(_));
             // Nobody got a status; 499 is the usual number for a client that closed its request.
             self.record(call, 499, now);
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
-        }
-        // The line's count of open calls stays as it is: an agent may cancel ids that it never called with, and a count
-        // that is too low would let its calls outlive it, while one too high costs a search when it leaves.
-        if let Origin::Line { core, line, id } = gone
-            && core == self.core
-            && let Some(streams) = self.lines.get_mut(line).and_then(|line| line.streams.as_mut())
-        {
-            streams.remove(&id);
+            if agent_knows {
+                self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 use landline_link::{CallRecord, Lookup, LookupAnswer, Report, Route};
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Frame, Headers, Request};
-use landline_wire::ids::AgentId;
-use landline_wire::limits::{ABSENT_CACHE_MS, MAX_LINE_QUEUE_BYTES, MAX_PENDING_LOOKUPS};
+use landline_wire::ids::{AgentId, CallId};
+use landline_wire::limits::{
+    ABSENT_CACHE_MS, MAX_LINE_QUEUE_BYTES, MAX_PENDING_LOOKUPS, UPLOAD_DEADLINE_MS, WINDOW_BYTES,
+};
 
-use super::Engine;
+use super::{Engine, Gathering};
 use crate::call::{Call, Phase};
 use crate::credentials::admits;
 use crate::types::{CallRequest, Effect, LineKey, Now, Origin, Reply, StatusAnswer};
@@ -78,7 +80,12 @@ impl Engine {
 
     fn put_on_line(&mut self, key: LineKey, request: CallRequest, now: Now) -> Result<(), Box<(Origin, Problem)>> {
         let timeout_ms = request.timeout_ms.min(self.config.call_timeout_ms);
-        let at = self.lines.get(key).map_or(0, |line| line.calls.len());
+        let (at, parts) = self.lines.get(key).map_or((0, false), |line| (line.calls.len(), line.parts));
+        let gathers = request.more && !parts;
+        if gathers && request.length.is_some_and(|length| length > self.config.max_body_bytes as u64) {
+            let detail = format!("The agent takes bodies whole, of at most {} bytes.", self.config.max_body_bytes);
+            return Err(Box::new((request.origin, Problem::new(Code::BodyTooLarge, detail))));
+        }
         let call = Call {
             origin: request.origin,
             caller: request.caller,
@@ -88,9 +95,13 @@ impl Engine {
             request_id: request.request_id.clone(),
             method: request.method.clone(),
             started: request.started,
-            phase: Phase::Waiting,
+            phase: if gathers { Phase::Gathering(Gathering::of(&request)) } else { Phase::Waiting },
+            upload: request.more.then_some(WINDOW_BYTES as i64 - if gathers { 0 } else { request.body.len() as i64 }),
+            timeout_ms,
         };
-        let Some(id) = self.calls.open(call, now.ms() + timeout_ms) else {
+        // While the body is on its way its own deadline counts, from part to part.
+        let first_deadline_ms = if request.more { UPLOAD_DEADLINE_MS } else { timeout_ms };
+        let Some(id) = self.calls.open(call, now.ms() + first_deadline_ms) else {
             let problem = Problem::new(Code::Overloaded, "Every call slot of this core is taken.");
             return Err(Box::new((request.origin, problem)));
         };
@@ -98,6 +109,19 @@ impl Engine {
             line.calls.push(id.slot() as u32);
         }
         self.stats.calls += 1;
+        if request.more {
+            self.uploads.insert(request.origin, id);
+        }
+        if gathers {
+            self.part(request.origin, request.body, true, now);
+            return Ok(());
+        }
+        self.send_request(key, id, &request, timeout_ms);
+        Ok(())
+    }
+
+    /// Sends the `request` frame of an open call.
+    pub(super) fn send_request(&mut self, key: LineKey, id: CallId, request: &CallRequest, timeout_ms: u64) {
         self.stats.bytes_in += request.body.len() as u64;
         let from = request.caller.map(|caller| caller.to_string());
         let frame = Frame::Request(Request {
@@ -110,11 +134,10 @@ impl Engine {
             headers: Headers::from_encoded(&request.headers),
             stream: request.stream,
             deadline_ms: timeout_ms,
-            more: false,
+            more: request.more,
             body: &[],
         });
         self.send(key, &frame, request.body.clone());
-        Ok(())
     }
 
     /// The callee has no line here: what the exchange knows of it decides the answer.
@@ -159,7 +182,10 @@ impl Engine {
         for waiting in queue {
             match waiting {
                 // The agent may have attached meanwhile.
-                Waiting::Call(request) if !self.lines.of(target).is_empty() => self.place(*request, now),
+                // Not with a body in parts: those that came while it waited are lost.
+                Waiting::Call(request) if !request.more && !self.lines.of(target).is_empty() => {
+                    self.place(*request, now)
+                }
                 Waiting::Call(request) => {
                     let unreachable = LookupAnswer::Failed;
                     let problem = self.absent_problem(answer.as_ref().unwrap_or(&unreachable), &request, now);

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use landline_wire::close;
-use landline_wire::error::{Code, Problem};
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::session::server::Beat;
@@ -13,8 +12,8 @@ use crate::types::{Effect, LineKey, Now};
 /// Milliseconds that a closing line may take to send what is queued.
 const CLOSE_GRACE_MS: u64 = 5_000;
 
-/// Seconds after which a line counts as idle and keeps no buffer for the next write.
-const QUIET_S: u64 = 2;
+/// Milliseconds after which a line counts as idle and keeps no buffer for the next write.
+const QUIET_MS: u64 = 2_000;
 
 /// Lines of one core that come back in a second after it left.
 const REDIALS_PER_S: u64 = 2_000;
@@ -30,9 +29,9 @@ impl Engine {
             return;
         }
         for id in self.calls.overdue(now.ms()) {
-            let seconds = self.calls.get(id).map_or(0, |call| now.us.saturating_sub(call.started.us) / 1_000_000);
-            let detail = format!("The agent did not answer within {seconds} s.");
-            self.fail(id, Problem::new(Code::AgentTimeout, detail), Some("agent_timeout"), now);
+            let Some(problem) = self.calls.get(id).map(|call| self.overdue_problem(call, now)) else { continue };
+            let code = problem.code.as_str();
+            self.fail(id, problem, Some(code), now);
         }
     }
 
@@ -46,7 +45,7 @@ impl Engine {
                 }
                 continue;
             }
-            if line.pulse.silent_s(now.ms()) >= QUIET_S {
+            if line.pulse.silent_ms(now.ms()) >= QUIET_MS {
                 line.output.shrink();
             }
             match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {

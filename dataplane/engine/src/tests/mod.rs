@@ -6,6 +6,7 @@ mod attaching;
 mod feed;
 mod limits;
 mod simulation;
+mod uploads;
 
 use std::collections::HashMap;
 
@@ -53,6 +54,8 @@ pub(super) struct Node {
     pub(super) reports: Vec<Report>,
     pub(super) lookups: Vec<(usize, u64, Lookup)>,
     next: u64,
+    /// Do new lines take parts?
+    pub(super) parts: bool,
 }
 
 /// Agent ids that differ in their random part, so that they spread over cores.
@@ -76,6 +79,7 @@ impl Node {
             reports: Vec::new(),
             lookups: Vec::new(),
             next: 0,
+            parts: false,
         };
         node.all(|engine, now| {
             engine.credentials.reset();
@@ -112,7 +116,7 @@ impl Node {
         let core = agent.home_core(self.engines.len());
         self.next += 1;
         let session = SessionId::from_parts(self.next, [self.next as u8; 10]);
-        let attach = Attach { principal: Principal { agent, credential }, session, shared };
+        let attach = Attach { principal: Principal { agent, credential }, session, shared, parts: self.parts };
         let key = self.engines[core].attach(attach, self.now).map_err(|violation| violation.code)?;
         let reader = Reader::new(Role::Client, 16 << 20);
         let stream = BytesMut::new();
@@ -123,6 +127,15 @@ impl Node {
 
     /// A call over HTTP from a connection on `core`; its replies gather under the number that is given.
     pub(super) fn call(&mut self, core: usize, caller: Option<AgentId>, target: AgentId, body: &[u8]) -> u64 {
+        self.place(core, caller, target, body, false)
+    }
+
+    /// The same, with a body whose parts follow.
+    pub(super) fn upload(&mut self, core: usize, caller: Option<AgentId>, target: AgentId) -> u64 {
+        self.place(core, caller, target, b"", true)
+    }
+
+    fn place(&mut self, core: usize, caller: Option<AgentId>, target: AgentId, body: &[u8], more: bool) -> u64 {
         self.next += 1;
         let conn = self.next;
         let request = CallRequest {
@@ -138,6 +151,8 @@ impl Node {
             timeout_ms: 60_000,
             started: self.now,
             body: Bytes::copy_from_slice(body),
+            more,
+            length: None,
         };
         let home = target.home_core(self.engines.len());
         self.engines[home].place(request, self.now);

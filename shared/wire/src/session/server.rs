@@ -88,17 +88,18 @@ pub enum Beat {
     Dead,
 }
 
-/// Signs of life of one line. Eight bytes: times are kept in seconds of the caller's clock.
+/// Signs of life of one line. Eight bytes: the time is kept as the low 32 bits of the caller's milliseconds, which tell
+/// silences of up to 24 days.
 #[derive(Debug, Clone, Copy)]
 pub struct Pulse {
-    last_s: u32,
+    last_ms: u32,
     missed: u8,
 }
 
 impl Pulse {
     /// A line that was heard now.
     pub fn new(now_ms: u64) -> Self {
-        Self { last_s: (now_ms / 1000) as u32, missed: 0 }
+        Self { last_ms: now_ms as u32, missed: 0 }
     }
 
     /// Something came from the agent.
@@ -106,15 +107,14 @@ impl Pulse {
         *self = Self::new(now_ms);
     }
 
-    /// Seconds since something came.
-    pub fn silent_s(&self, now_ms: u64) -> u64 {
-        u64::from(((now_ms / 1000) as u32).saturating_sub(self.last_s))
+    /// Milliseconds since something came.
+    pub fn silent_ms(&self, now_ms: u64) -> u64 {
+        u64::from((now_ms as u32).wrapping_sub(self.last_ms))
     }
 
     /// Looks at the line, about once a second. Each `heartbeat_s` of silence costs a ping; after the missed ones, life.
     pub fn sweep(&mut self, now_ms: u64, heartbeat_s: u64) -> Beat {
-        let silent = self.silent_s(now_ms);
-        if silent < heartbeat_s * (u64::from(self.missed) + 1) {
+        if self.silent_ms(now_ms) < heartbeat_s * 1000 * (u64::from(self.missed) + 1) {
             return Beat::Quiet;
         }
         if self.missed >= MISSED_HEARTBEATS {
@@ -186,6 +186,11 @@ mod tests {
         pulse.heard(100_000);
         assert_eq!(pulse.sweep(129_000, 30), Beat::Quiet);
         assert_eq!(pulse.sweep(130_000, 30), Beat::Ping);
+        // The clock's low bits wrap after 49 days.
+        let wrap = 1u64 << 32;
+        let mut pulse = Pulse::new(wrap - 10_000);
+        assert_eq!(pulse.sweep(wrap + 19_999, 30), Beat::Quiet);
+        assert_eq!(pulse.sweep(wrap + 20_000, 30), Beat::Ping);
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! Answers of agents, on their way to an HTTP caller.
+
+use bytes::Bytes;
+use landline_engine::{Now, Origin, Reply, StatusAnswer};
+use landline_wire::frame::Headers;
+use landline_wire::http1::{Framing, answer_head};
+use landline_wire::relay as rules;
+
+use super::{After, Asked, Conn};
+
+/// Writes the reply to a call, and what follows of it. `first` is a reply that came already.
+pub(super) async fn answer_call(
+    conn: &mut Conn,
+    home: usize,
+    origin: Origin,
+    started: Now,
+    keep_alive: bool,
+    first: Option<Reply>,
+    asked: &Asked<'_>,
+) -> After {
+    let reply = match first {
+        Some(reply) => Some(reply),
+        None => conn.reply(home, origin).await,
+    };
+    match reply {
+        None => After::Done,
+        Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
+        Some(Reply::Head { status, headers, body, more: false, .. }) => {
+            let bodiless = matches!(status, 204 | 304);
+            let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
+            write_head(conn, status, &headers, framing, started, keep_alive, asked);
+            let body = if bodiless || asked.is_head { Bytes::new() } else { body };
+            match conn.flush_with(body).await {
+                true if keep_alive => After::Next,
+                true => After::Close,
+                false => After::Done,
+            }
+        }
+        Some(Reply::Head { call, status, headers, body, more: true }) => {
+            let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
+            let keep_alive = keep_alive && asked.is_11;
+            write_head(conn, status, &headers, framing, started, keep_alive, asked);
+            let (mut part, mut more) = (body, true);
+            loop {
+                let len = part.len();
+                if !conn.flush_part(asked, part, more).await {
+                    let now = conn.core.now();
+                    conn.core.engine.borrow_mut().gone_at(home, origin, now);
+                    conn.core.carry_out();
+                    return After::Done;
+                }
+                if !more {
+                    return if keep_alive { After::Next } else { After::Close };
+                }
+                let now = conn.core.now();
+                conn.core.engine.borrow_mut().consumed_at(call, len, now);
+                conn.core.carry_out();
+                match conn.reply(home, origin).await {
+                    Some(Reply::Part { body, more: goes_on }) => (part, more) = (body, goes_on),
+                    // The head is out: a cut without the final chunk is the only way to say that it failed.
+                    _ => return After::Done,
+                }
+            }
+        }
+        Some(Reply::Part { .. } | Reply::Credit(_) | Reply::Status(_)) => After::Done,
+    }
+}
+
+fn write_head(
+    conn: &mut Conn,
+    status: u16,
+    headers: &Bytes,
+    framing: Framing,
+    started: Now,
+    keep_alive: bool,
+    asked: &Asked<'_>,
+) {
+    let micros = conn.core.now().us.saturating_sub(started.us);
+    let timing = format!("relay;dur={}.{:03}", micros / 1000, micros % 1000);
+    let mut fields = Conn::common_fields(asked);
+    fields.push(("x-connect-route", b"relay"));
+    fields.push(("server-timing", timing.as_bytes()));
+    fields.extend(rules::ANSWER_HEADERS.iter().map(|(name, value)| (*name, value.as_bytes())));
+    let passed = Headers::from_encoded(headers);
+    fields.extend(passed.iter().filter(|(name, _)| rules::reaches_caller(name)).map(|(n, v)| (n, v.as_bytes())));
+    answer_head(&mut conn.out, status, fields, framing, keep_alive);
+}
+
+/// What `…/status` answers.
+pub(super) fn status_document(answer: &StatusAnswer) -> Bytes {
+    let document = serde_json::json!({
+        "agent_id": answer.agent.to_string(),
+        "connected": answer.connected,
+        "route": answer.connected.then_some("relay"),
+        "in_flight": answer.in_flight,
+        "session_started_at": answer.since.map(landline_api::time::rfc3339_ms),
+    });
+    document.to_string().into()
+}
