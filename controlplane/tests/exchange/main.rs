@@ -1,10 +1,13 @@
 //! The exchange through its router, on a real SQLite file and on a real Postgres (when `LANDLINE_TEST_POSTGRES` names a
 //! server on which databases may be made).
 
+mod agent_host;
 mod agents;
 mod audit;
 mod auth;
 mod conventions;
+mod direct;
+mod egress;
 mod feed;
 mod moderation;
 mod presence;

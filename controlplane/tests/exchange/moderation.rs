@@ -28,7 +28,7 @@ on_both! {
 
     async fn the_operators_routes_are_nobody_elses(world) {
         let bot = world.register("Echo").await;
-        for path in ["agents/x/block", "agents/x/unblock", "agents/x/feature", "agents/x/unfeature", "nodes/x/drain", "nodes/x/revoke"] {
+        for path in ["agents/x/block", "agents/x/unblock", "agents/x/feature", "agents/x/unfeature", "agents/x/prove-origin", "agents/x/unprove-origin", "nodes/x/drain", "nodes/x/revoke"] {
             let path = format!("/v1/admin/{}", path.replace('x', &bot.id.to_string()));
             world.post(&path, None, json!({})).await.problem("token_missing");
             world.post(&path, Some(&bot.key), json!({})).await.problem("not_authorized");

@@ -34,6 +34,7 @@ pub use line::{
     CallError, CallParts, Caller, Ending, Line, LineCall, LineSettings, LineState, Refusal, Reply, Request, Response,
     Streamed,
 };
+pub use reqwest::Method;
 
 /// Our name and version, as relays see them.
 pub const CLIENT_NAME: &str = concat!("landline-client/", env!("CARGO_PKG_VERSION"));

@@ -3,11 +3,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderValue, Method, StatusCode, header};
-use http_body::Body as _;
 use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
 use landline_client::{Refusal, Reply, Request, Response, Streamed};
