@@ -125,6 +125,11 @@ pub enum Reply {
     Credit(usize),
     /// The call failed; possible after the head, too.
     Failed(Box<Problem>),
+    /// The callee holds no line, but the exchange can call its own URL: pass the request on. For HTTP callers only.
+    Direct {
+        /// The call's body, or its first part.
+        body: Bytes,
+    },
     /// The answer to a status question.
     Status(StatusAnswer),
 }

@@ -3,27 +3,51 @@
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use landline_link::{PassAnswer, PassHead};
+use landline_link::{Caller, PassAnswer, PassHead};
 use landline_uplink::{Ticket, ToExchange};
 use landline_wire::error::{Code, Problem};
 use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, answer_head};
+use landline_wire::ids::AgentId;
 use landline_wire::limits::{READ_BUFFER_BYTES, UPLOAD_DEADLINE_MS, WINDOW_BYTES};
 
 use super::read::{Fill, Woke};
-use super::{After, Asked, Conn, Event, Pass, has_body, unreadable};
+use super::{After, Asked, Conn, Event, Pass, unreadable};
 use crate::cards::Cards;
 use crate::core::Hold;
 
 /// Bytes of a card's body that are gathered to be kept.
 const MAX_KEPT: usize = 64 << 10;
 
+/// Where the body of a passed-on request is.
+pub(super) enum Body {
+    /// Still to be read.
+    Unread,
+    /// Read already.
+    Read(Bytes),
+}
+
 /// Passes a request on and its answer back.
 pub(super) async fn serve(conn: &mut Conn, head: &Head, asked: &Asked<'_>) -> After {
+    pass(conn, head, None, Body::Unread, asked).await
+}
+
+/// Passes a relay call on, to an agent that holds no line: the exchange calls its URL.
+pub(super) async fn serve_direct(
+    conn: &mut Conn,
+    head: &Head,
+    caller: Option<AgentId>,
+    body: Body,
+    asked: &Asked<'_>,
+) -> After {
+    pass(conn, head, Some(Caller { agent: caller }), body, asked).await
+}
+
+async fn pass(conn: &mut Conn, head: &Head, caller: Option<Caller>, body: Body, asked: &Asked<'_>) -> After {
     let number = conn.core.number();
     let ticket = conn.core.ticket(number);
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
-    conn.core.tell_exchange(ToExchange::PassHead(ticket, pass_head(conn, head)));
-    let after = exchange(conn, head, ticket, asked).await;
+    conn.core.tell_exchange(ToExchange::PassHead(ticket, pass_head(conn, head, caller)));
+    let after = exchange(conn, head, ticket, body, asked).await;
     conn.core.waiting.borrow_mut().remove(&number);
     conn.cell.clear();
     if after == After::Done {
@@ -33,8 +57,8 @@ pub(super) async fn serve(conn: &mut Conn, head: &Head, asked: &Asked<'_>) -> Af
     after
 }
 
-async fn exchange(conn: &mut Conn, head: &Head, ticket: Ticket, asked: &Asked<'_>) -> After {
-    let early = match send_body(conn, head, ticket).await {
+async fn exchange(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body, asked: &Asked<'_>) -> After {
+    let early = match send_body(conn, head, ticket, body).await {
         Ok(early) => early,
         Err(problem) => {
             conn.core.tell_exchange(ToExchange::PassCancel(ticket));
@@ -57,7 +81,7 @@ async fn exchange(conn: &mut Conn, head: &Head, ticket: Ticket, asked: &Asked<'_
     after
 }
 
-fn pass_head(conn: &Conn, head: &Head) -> PassHead {
+fn pass_head(conn: &Conn, head: &Head, caller: Option<Caller>) -> PassHead {
     let named: Vec<String> = head
         .headers_named("connection")
         .flat_map(|value| value.split(','))
@@ -71,7 +95,7 @@ fn pass_head(conn: &Conn, head: &Head) -> PassHead {
         headers,
         peer: conn.peer,
         tls: false,
-        caller: None,
+        caller,
     }
 }
 
@@ -94,46 +118,48 @@ fn passes(name: &str) -> bool {
 
 /// Sends the body in pieces, at most one window ahead of the exchange. An answer that comes before its end is given
 /// back.
-async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket) -> Result<Option<Pass>, Problem> {
-    if !has_body(head) {
-        conn.core.tell_exchange(ToExchange::PassEnd(ticket));
-        return Ok(None);
-    }
-    conn.continue_if_asked(head).await;
-    conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));
+async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> Result<Option<Pass>, Problem> {
+    let (mut ready, mut decoder) = match body {
+        Body::Read(bytes) => (bytes, BodyDecoder::new(Framing::None)),
+        Body::Unread => (Bytes::new(), BodyDecoder::new(head.framing)),
+    };
     let mut hold = Hold::new(&conn.core);
-    hold.resize(WINDOW_BYTES)?;
-    let mut decoder = BodyDecoder::new(head.framing);
-    let mut window = WINDOW_BYTES as i64;
-    let early = loop {
+    if !decoder.is_done() {
+        hold.resize(WINDOW_BYTES)?;
+        conn.continue_if_asked(head).await;
+        conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));
+    }
+    let mut window = WINDOW_BYTES;
+    loop {
         while let Some(event) = conn.cell.take() {
             match event {
-                Event::Pass(Pass::Credit(bytes)) => window += bytes as i64,
+                Event::Pass(Pass::Credit(bytes)) => window += bytes,
                 Event::Pass(other) => return Ok(Some(other)),
                 _ => {}
             }
         }
-        if window <= 0 {
+        if !ready.is_empty() && window > 0 {
+            let piece = ready.split_to(ready.len().min(window));
+            window -= piece.len();
+            conn.core.tell_exchange(ToExchange::PassBody(ticket, piece));
+        } else if !ready.is_empty() {
             match conn.wait(false, true).await {
-                Woke::Event(Event::Pass(Pass::Credit(bytes))) => window += bytes as i64,
+                Woke::Event(Event::Pass(Pass::Credit(bytes))) => window += bytes,
                 Woke::Event(Event::Pass(other)) => return Ok(Some(other)),
                 Woke::Overdue => return Err(Problem::plain(Code::UploadTimeout)),
                 _ => {}
             }
-            continue;
-        }
-        match decoder.next(&mut conn.buf).map_err(unreadable)? {
-            BodyPiece::Data(piece) => {
-                window -= piece.len() as i64;
-                conn.core.tell_exchange(ToExchange::PassBody(ticket, piece));
+        } else {
+            match decoder.next(&mut conn.buf).map_err(unreadable)? {
+                BodyPiece::Data(piece) => ready = piece,
+                BodyPiece::End => break,
+                BodyPiece::Need => conn.fill_body(0).await?,
             }
-            BodyPiece::End => break None,
-            BodyPiece::Need => conn.fill_body(0).await?,
         }
-    };
+    }
     conn.cell.set_deadline(None);
     conn.core.tell_exchange(ToExchange::PassEnd(ticket));
-    Ok(early)
+    Ok(None)
 }
 
 /// The next news of the answer; `None` if the caller went away.

@@ -138,6 +138,12 @@ impl Conn {
         })
     }
 
+    /// Nothing is waited for under this number any more.
+    fn done_waiting(&self, number: u64) {
+        self.core.waiting.borrow_mut().remove(&number);
+        self.cell.clear();
+    }
+
     /// Waits for the reply to a call or question that was sent to `home`. `None`: the caller went away first, and its
     /// call is cancelled.
     pub(super) async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
@@ -221,7 +227,7 @@ fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
 }
 
 async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<'_>) -> After {
-    let (origin, started, more) = (request.origin, request.started, request.more);
+    let (origin, started, more, caller) = (request.origin, request.started, request.more, request.caller);
     let home = conn.core.engine.borrow().home(request.target);
     let Origin::Http { conn: ConnKey(number), .. } = origin else { return After::Done };
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
@@ -233,14 +239,23 @@ async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<
         conn.core.post(home).send(CoreMail::Engine(Mail::Call(Box::new(request))));
     }
     let sent = if more { upload::send(conn, head, home, origin).await } else { Sent::Whole };
-    let after = match sent {
-        Sent::Whole => answer_call(conn, home, origin, started, head.keep_alive, None, asked).await,
-        Sent::Answered(reply) => answer_call(conn, home, origin, started, false, Some(reply), asked).await,
-        Sent::Broken(problem) => conn.answer_problem(asked, &problem, false).await,
-        Sent::Gone => After::Done,
+    let (reply, unread) = match sent {
+        Sent::Whole => (conn.reply(home, origin).await, false),
+        Sent::Answered(reply) => (Some(reply), true),
+        Sent::Broken(problem) => (Some(Reply::Failed(Box::new(problem))), true),
+        Sent::Gone => (None, true),
     };
-    conn.core.waiting.borrow_mut().remove(&number);
-    conn.cell.clear();
+    let after = match reply {
+        None => After::Done,
+        // Under a number of its own: this one is done.
+        Some(Reply::Direct { body }) => {
+            let body = if more { pass::Body::Unread } else { pass::Body::Read(body) };
+            conn.done_waiting(number);
+            return pass::serve_direct(conn, head, caller, body, asked).await;
+        }
+        Some(reply) => answer_call(conn, home, origin, started, head.keep_alive && !unread, reply, asked).await,
+    };
+    conn.done_waiting(number);
     after
 }
 
@@ -258,8 +273,7 @@ async fn status(conn: &mut Conn, head: &Head, agent: AgentId, caller: Option<Age
         conn.core.post(home).send(CoreMail::Engine(Mail::Status { origin, caller, target: agent }));
     }
     let reply = conn.reply(home, origin).await;
-    conn.core.waiting.borrow_mut().remove(&number);
-    conn.cell.clear();
+    conn.done_waiting(number);
     match reply {
         Some(Reply::Status(answer)) => {
             let mut fields = Conn::common_fields(asked);

@@ -8,24 +8,19 @@ use landline_wire::relay as rules;
 
 use super::{After, Asked, Conn};
 
-/// Writes the reply to a call, and what follows of it. `first` is a reply that came already.
+/// Writes the reply to a call, and what follows of it.
 pub(super) async fn answer_call(
     conn: &mut Conn,
     home: usize,
     origin: Origin,
     started: Now,
     keep_alive: bool,
-    first: Option<Reply>,
+    reply: Reply,
     asked: &Asked<'_>,
 ) -> After {
-    let reply = match first {
-        Some(reply) => Some(reply),
-        None => conn.reply(home, origin).await,
-    };
     match reply {
-        None => After::Done,
-        Some(Reply::Failed(problem)) => conn.answer_problem(asked, &problem, keep_alive).await,
-        Some(Reply::Head { status, headers, body, more: false, .. }) => {
+        Reply::Failed(problem) => conn.answer_problem(asked, &problem, keep_alive).await,
+        Reply::Head { status, headers, body, more: false, .. } => {
             let bodiless = matches!(status, 204 | 304);
             let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
@@ -36,7 +31,7 @@ pub(super) async fn answer_call(
                 false => After::Done,
             }
         }
-        Some(Reply::Head { call, status, headers, body, more: true }) => {
+        Reply::Head { call, status, headers, body, more: true } => {
             let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
             let keep_alive = keep_alive && asked.is_11;
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
@@ -62,7 +57,7 @@ pub(super) async fn answer_call(
                 }
             }
         }
-        Some(Reply::Part { .. } | Reply::Credit(_) | Reply::Status(_)) => After::Done,
+        Reply::Part { .. } | Reply::Credit(_) | Reply::Direct { .. } | Reply::Status(_) => After::Done,
     }
 }
 

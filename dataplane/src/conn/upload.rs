@@ -4,7 +4,6 @@ use bytes::Bytes;
 use landline_engine::{Origin, Reply};
 use landline_wire::error::Problem;
 use landline_wire::http1::{BodyDecoder, BodyPiece, Head};
-use landline_wire::limits::WINDOW_BYTES;
 
 use super::read::{Fill, Woke};
 use super::{Conn, Event, unreadable};
@@ -33,7 +32,8 @@ enum Next {
 pub(super) async fn send(conn: &mut Conn, head: &Head, home: usize, origin: Origin) -> Sent {
     conn.continue_if_asked(head).await;
     let mut decoder = BodyDecoder::new(head.framing);
-    let mut window = WINDOW_BYTES;
+    // Nothing is read before the callee's core grants it: without a line there the body is for somebody else.
+    let mut window = 0;
     let mut rest = Bytes::new();
     loop {
         while let Some(event) = conn.cell.take() {
@@ -49,7 +49,7 @@ pub(super) async fn send(conn: &mut Conn, head: &Head, home: usize, origin: Orig
             part_to(conn, home, origin, part, true);
             continue;
         }
-        let blocked = !rest.is_empty();
+        let blocked = !rest.is_empty() || window == 0;
         if !blocked {
             match decoder.next(&mut conn.buf) {
                 Ok(BodyPiece::Data(piece)) => {

@@ -242,6 +242,6 @@ fn piece_of(reply: Reply) -> Option<Piece> {
     match reply {
         Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
         Reply::Part { body, more } => Some(Piece::new(false, &body, more)),
-        Reply::Credit(_) | Reply::Failed(_) | Reply::Status(_) => None,
+        Reply::Credit(_) | Reply::Direct { .. } | Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

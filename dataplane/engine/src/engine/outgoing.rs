@@ -149,7 +149,7 @@ impl Engine {
                 self.send(key, &Frame::Error(error), Bytes::new());
             }
             Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Bytes::new()),
-            Reply::Status(_) => {}
+            Reply::Direct { .. } | Reply::Status(_) => {}
         }
     }
 

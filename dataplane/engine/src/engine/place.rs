@@ -111,6 +111,10 @@ impl Engine {
         self.stats.calls += 1;
         if request.more {
             self.uploads.insert(request.origin, id);
+            if matches!(request.origin, Origin::Http { .. }) {
+                // An HTTP body is read only from here on: had there been no line, another would serve it.
+                self.reply(request.origin, Reply::Credit(WINDOW_BYTES), now);
+            }
         }
         if gathers {
             self.part(request.origin, request.body, true, now);
@@ -145,8 +149,9 @@ impl Engine {
         let origin = request.origin;
         match self.known_absent(request.target, now) {
             Some(answer) => {
-                let problem = self.absent_problem(&answer, &request, now);
-                Err(Box::new((origin, problem)))
+                let reply = self.absent_reply(&answer, request, now);
+                self.reply(origin, reply, now);
+                Ok(())
             }
             None => self.wait_for(request.target, Waiting::Call(Box::new(request))).map_err(|p| Box::new((origin, p))),
         }
@@ -187,15 +192,30 @@ impl Engine {
                     self.place(*request, now)
                 }
                 Waiting::Call(request) => {
-                    let unreachable = LookupAnswer::Failed;
-                    let problem = self.absent_problem(answer.as_ref().unwrap_or(&unreachable), &request, now);
-                    self.stats.refused += 1;
-                    self.reply(request.origin, Reply::Failed(Box::new(problem)), now);
+                    let (origin, unreachable) = (request.origin, LookupAnswer::Failed);
+                    let reply = self.absent_reply(answer.as_ref().unwrap_or(&unreachable), *request, now);
+                    self.reply(origin, reply, now);
                 }
                 Waiting::Status { origin, caller } => {
                     let reply = self.absent_status(answer.as_ref(), caller, target);
                     self.reply(origin, reply, now);
                 }
+            }
+        }
+    }
+
+    /// What the caller of an agent without a line here is told. One that the exchange can call directly is audited there.
+    fn absent_reply(&mut self, answer: &LookupAnswer, request: CallRequest, now: Now) -> Reply {
+        let over_http = matches!(request.origin, Origin::Http { .. });
+        match answer {
+            LookupAnswer::Agent { blocked: false, policy, elsewhere: None, direct: true, .. }
+                if over_http && admits(policy, request.caller).is_ok() =>
+            {
+                Reply::Direct { body: request.body }
+            }
+            answer => {
+                self.stats.refused += 1;
+                Reply::Failed(Box::new(self.absent_problem(answer, &request, now)))
             }
         }
     }

@@ -64,6 +64,30 @@ fn a_call_to_nobody_ends_as_the_exchange_knows() {
 }
 
 #[test]
+fn an_agent_without_a_line_that_has_a_url_is_called_by_the_exchange() {
+    let direct = landline_link::LookupAnswer::Agent {
+        blocked: false,
+        policy: Default::default(),
+        token_gen: 0,
+        elsewhere: None,
+        direct: true,
+    };
+    let mut node = Node::new(2);
+    let conn = node.call(0, Some(agent(2)), agent(1), b"body");
+    node.answer_lookups(Some(direct));
+    assert_eq!(node.reply(conn), [Reply::Direct { body: b"body"[..].into() }]);
+    // One that may not call, and one that calls over its line, are not passed on.
+    let conn = node.call(0, None, agent(1), b"");
+    assert_eq!(node.problem(conn).code, Code::TokenMissing);
+    let line = node.attach(agent(3));
+    node.take(line);
+    let target = agent(1).to_string();
+    node.send(line, &Frame::Call(Call { id: 1, to: &target, ..Call::default() }));
+    assert_eq!(node.take(line), [Sent::Error { id: Some(1), code: "agent_not_connected".into() }]);
+    assert_eq!(node.audited(), [404], "what the exchange calls, it records");
+}
+
+#[test]
 fn a_lost_line_fails_its_calls_at_once() {
     let mut node = Node::new(2);
     let line = node.attach(agent(1));

@@ -34,7 +34,7 @@ fn a_line_that_takes_parts_gets_them_as_they_come() {
     let chunk = |body: &[u8], more| Sent::Chunk { id, more, body: body.to_vec() };
     assert_eq!(node.take(line), [chunk(b"one", true), chunk(b"two", false)]);
     node.respond(line, id, b"done");
-    assert!(matches!(&node.reply(conn)[..], [Reply::Head { more: false, .. }]));
+    assert!(matches!(&node.reply(conn)[..], [Reply::Credit(_), Reply::Head { more: false, .. }]));
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_line_that_takes_requests_whole_gets_one_frame() {
     let conn = node.upload(0, Some(agent(2)), agent(1));
     part(&mut node, 0, conn, b"one", true);
     assert!(node.take(line).is_empty());
-    assert_eq!(node.reply(conn), [Reply::Credit(0), Reply::Credit(3)]);
+    assert_eq!(node.reply(conn), [Reply::Credit(WINDOW_BYTES), Reply::Credit(0), Reply::Credit(3)]);
     part(&mut node, 0, conn, b"two", false);
     assert_eq!(node.request(line).1, b"onetwo");
     assert_eq!(node.engines.iter().map(|engine| engine.held_bytes()).sum::<usize>(), 0);
@@ -68,7 +68,7 @@ fn the_agents_credit_reaches_the_caller_and_more_than_the_window_ends_the_call()
     let (id, _) = node.request(line);
     part(&mut node, 1, conn, &vec![0; WINDOW_BYTES], true);
     node.send(line, &Frame::Credit { id, bytes: 10 });
-    assert_eq!(node.reply(conn), [Reply::Credit(10)]);
+    assert_eq!(node.reply(conn), [Reply::Credit(WINDOW_BYTES), Reply::Credit(10)]);
     node.take(line);
     part(&mut node, 1, conn, &[0; 11], true);
     assert_eq!(node.problem(conn).code, Code::FlowControl);
@@ -81,6 +81,7 @@ fn an_upload_that_stands_still_is_whoevers_fault_it_is() {
         let (mut node, line) = node(true);
         let conn = node.upload(0, Some(agent(2)), agent(1));
         node.request(line);
+        node.reply(conn);
         node.pass_ms(59_000);
         part(&mut node, 0, conn, &vec![0; sent], true);
         node.pass_ms(59_999);
@@ -95,6 +96,7 @@ fn an_answer_may_come_before_the_body_is_complete() {
     let (mut node, line) = node(true);
     let conn = node.upload(0, Some(agent(2)), agent(1));
     let (id, _) = node.request(line);
+    node.reply(conn);
     node.respond(line, id, b"enough");
     assert_eq!(node.reply(conn).len(), 1);
     part(&mut node, 0, conn, b"late", true);
