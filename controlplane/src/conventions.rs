@@ -39,9 +39,10 @@ pub async fn apply(State(exchange): State<Exchange>, mut request: Request, next:
         let credential = request.headers().get(AUTHORIZATION).cloned();
         let ip = peer(request.extensions()).0;
         // A call that a switch admitted was judged and counted there.
-        let admitted = match request.extensions().get::<RelayCaller>() {
-            Some(_) => Ok(Principal::Anonymous),
-            None => admit(&exchange, credential, ip, &method, instance).await,
+        let judged = request.extensions().get::<RelayCaller>().is_some() && instance.starts_with("/relay/");
+        let admitted = match judged {
+            true => Ok(Principal::Anonymous),
+            false => admit(&exchange, credential, ip, &method, instance).await,
         };
         match admitted {
             Ok(principal) => {

@@ -37,20 +37,20 @@ async fn serve(router: Router, send: &mut SendStream, recv: RecvStream) -> Resul
     let mut reader = Reader::new(recv);
     let head = tokio::time::timeout(HANDSHAKE_TIMEOUT, reader.expect::<PassHead>(MAX_HEAD_BYTES)).await;
     let Ok(Ok(head)) = head else { return Err(RESET_BROKEN) };
-    let request = request(head, reader).ok_or(RESET_BROKEN)?;
+    let request = request(head, Body::from_stream(body(reader))).ok_or(RESET_BROKEN)?;
     let Ok::<_, Infallible>(answer) = router.oneshot(request).await;
     deliver(send, answer).await
 }
 
 /// The request as the router sees it. `None`: the switch passed on what is no request, which its own parser excludes.
-fn request(head: PassHead, reader: Reader) -> Option<Request<Body>> {
+fn request(head: PassHead, body: Body) -> Option<Request<Body>> {
     let method = Method::from_bytes(head.method.as_bytes()).ok()?;
     let uri: Uri = head.target.parse().or_else(|_| escaped(&head.target).parse()).ok()?;
     let mut headers = HeaderMap::with_capacity(head.headers.len());
     for (name, value) in head.headers {
         headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&value).ok()?);
     }
-    let mut request = Request::new(Body::from_stream(body(reader)));
+    let mut request = Request::new(body);
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     request.extensions_mut().insert(Peer(head.peer));
     if let Some(caller) = head.caller {
@@ -107,4 +107,35 @@ async fn deliver(send: &mut SendStream, answer: Response<Body>) -> Result<(), u3
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE].contains(name)
         || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy-authenticate")
+}
+
+#[cfg(test)]
+mod tests {
+    use landline_link::Caller;
+
+    use super::*;
+
+    fn head(caller: Option<Caller>) -> PassHead {
+        let headers =
+            ["relay-caller", "x-relay-caller", "x-landline-caller"].map(|name| (name.to_owned(), b"{}".to_vec()));
+        PassHead {
+            method: "POST".into(),
+            target: "/connect/relay/x?y=%2F".into(),
+            headers: headers.into(),
+            peer: [203, 0, 113, 7].into(),
+            tls: false,
+            caller,
+        }
+    }
+
+    #[test]
+    fn a_caller_comes_from_the_switch_and_from_no_header() {
+        let plain = request(head(None), Body::empty()).unwrap();
+        assert!(plain.extensions().get::<RelayCaller>().is_none());
+        let caller = Caller { agent: None };
+        let passed = request(head(Some(caller)), Body::empty()).unwrap();
+        assert_eq!(passed.extensions().get(), Some(&RelayCaller(caller)));
+        assert_eq!(passed.extensions().get(), Some(&Peer([203, 0, 113, 7].into())));
+        assert_eq!(passed.uri(), "/connect/relay/x?y=%2F");
+    }
 }

@@ -220,7 +220,7 @@ async fn the_documents_name_every_route_and_every_member_of_an_event() {
         .split(".route(\"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
-        .map(|path| path.replace("{agent_id}", "{id}").replace("{node_id}", "{id}"))
+        .map(|path| path.replace("{agent_id}", "{id}").replace("{node_id}", "{id}").replace("{*path}", "{path}"))
         .collect();
     assert!(routes.len() > 20, "{routes:?}");
     for route in routes {

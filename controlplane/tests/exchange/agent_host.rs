@@ -59,11 +59,8 @@ impl Host {
     }
 
     fn serve(listener: TcpListener, reply: Reply) -> Self {
-        let host = Self {
-            port: listener.local_addr().unwrap().port(),
-            connections: Arc::default(),
-            requests: Arc::default(),
-        };
+        let host =
+            Self { port: listener.local_addr().unwrap().port(), connections: Arc::default(), requests: Arc::default() };
         let (connections, requests) = (Arc::clone(&host.connections), Arc::clone(&host.requests));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {

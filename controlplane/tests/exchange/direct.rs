@@ -38,13 +38,16 @@ on_both! {
             ("x-a2a-method", "GetTask"), ("x-request-id", "r-1"), ("forwarded", "for=marker-4"), ("user-agent", "marker-5"),
         ];
         let path = bob.id.to_string();
+        let events = Request::get("/connect/v1/events?topic=relay").extension(Peer(PEER)).body(Body::empty()).unwrap();
+        let mut events = open(&world, events).await.into_body().into_data_stream();
+        assert!(events.next().await.unwrap().unwrap().starts_with(b"retry: "));
         let got = world.raw(passed(Some(&alice), "POST", &path, &sent, "{\"not\": json")).await;
         assert_eq!((got.status.as_u16(), got.text.as_str()), (404, "no such task"), "the agent's own failure is no problem of ours");
         let mut names: Vec<&str> = got.headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["a2a-extensions", "content-security-policy", "content-type", "etag", "server-timing",
             "x-connect-route", "x-content-type-options", "x-request-id"]);
-        assert_eq!((&got.headers["x-connect-route"], &got.headers["x-request-id"]), ("http_direct", "r-1"));
+        assert!(got.headers["x-connect-route"] == "http_direct" && got.headers["x-request-id"] == "r-1");
         assert!(got.headers["content-security-policy"].to_str().unwrap().starts_with("sandbox"));
         let mut lines: Vec<String> = host.requests()[0].lines().map(str::to_owned).collect();
         let (first, last) = (lines.remove(0), lines.pop().unwrap());
@@ -56,6 +59,11 @@ on_both! {
         let expected = json!({"ts": "2025-07-14T12:00:00.000Z", "from_agent_id": alice.id, "to_agent_id": bob.id,
             "a2a_method": "GetTask", "request_id": "r-1", "status_code": 404, "latency_ms": records[0]["latency_ms"],
             "route": "http_direct"});
+        let published = events.next().await.unwrap().unwrap();
+        let published = std::str::from_utf8(&published).unwrap().lines().find_map(|line| line.strip_prefix("data: "));
+        assert_eq!(serde_json::from_str::<Value>(published.unwrap()).unwrap(), expected);
+        let more = tokio::time::timeout(Duration::from_millis(100), events.next()).await;
+        assert!(more.is_err(), "published once");
         assert_eq!(records, [expected]);
     }
 
@@ -95,8 +103,6 @@ on_both! {
         let state = prove(&world, &bob, &format!("{origin}/anything")).await.ok(200);
         assert_eq!((&state["origin_proven"], &state["blocked"]), (&json!(true), &json!(false)));
         call(&world, &alice, &bob).await.ok(200);
-        let put = |card: Value| world.send(Method::PUT, "/connect/v1/agents/ID/card", None, Some(card));
-        drop(put);
         let path = format!("/connect/v1/agents/{}/card", bob.id);
         world.send(Method::PUT, &path, Some(&bob.key), Some(given("/elsewhere"))).await.ok(200);
         assert!(direct(&world, &bob).await, "another path on the same origin is the same host's");
@@ -153,16 +159,14 @@ on_both! {
         ].into_iter().enumerate() {
             let origin = format!("http://agent.test:{}", host.port);
             let mut given = card(&format!("bot-{n}"), &origin, &[(binding, version, path)]);
-            given["supportedInterfaces"][0]["url"] = format!("{origin}{path}/{n}").replace(&format!("/{n}"), "").into();
             // Cards are unique by URL: the query tells these four apart.
-            let url = format!("{origin}{path}?n={n}");
-            given["supportedInterfaces"][0]["url"] = url.into();
+            given["supportedInterfaces"][0]["url"] = format!("{origin}{path}?n={n}").into();
             let bot = world.register_with(json!({"card": given})).await;
             prove(&world, &bot, &origin).await.ok(200);
             let headers = [("x-landline-as", "message"), ("content-type", "text/plain"), ("accept", "*/*")];
             world.raw(passed(Some(&alice), "POST", &bot.id.to_string(), &headers, "hello")).await.ok(200);
             let request = host.requests().pop().unwrap();
-            assert!(request.starts_with(&line.replace(" /", " /").trim_end().to_owned()), "{request}");
+            assert!(request.starts_with(line.trim_end()), "{request}");
             assert!(request.contains(&format!("?n={n} HTTP/1.1")) && request.contains("content-type: application/json\r\n"), "{request}");
             let short = if version.starts_with('0') { "0.3" } else { "1.0" };
             assert!(request.contains(&format!("a2a-version: {short}\r\n")), "{request}");
@@ -259,6 +263,23 @@ on_both! {
         let response = open(&world, passed(Some(&alice), "POST", &bob.id.to_string(), &[], "{}")).await;
         assert_eq!(response.status(), 200);
         assert!(response.into_body().collect().await.is_err());
+        assert_eq!(statuses(&world, 1).await, [502]);
+    }
+
+    async fn an_answer_that_falls_silent_is_cut(world, lab) {
+        let host = Host::start("127.0.0.2", Reply::Stall(b"HTTP/1.1 200 OK\r\n\r\nhalf".to_vec())).await;
+        let (alice, bob) = (world.register("alice").await, agent_at(&world, "bob", host.port).await);
+        let response = open(&world, passed(Some(&alice), "POST", &bob.id.to_string(), &[], "{}")).await;
+        let mut body = response.into_body().into_data_stream();
+        assert_eq!(body.next().await.unwrap().unwrap(), "half");
+        let silence = tokio::spawn(async move { body.next().await });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(!silence.is_finished());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        tokio::time::resume();
+        assert!(silence.await.unwrap().unwrap().is_err());
         assert_eq!(statuses(&world, 1).await, [502]);
     }
 

@@ -33,6 +33,8 @@ fn the_help_texts_are_as_kept() {
         &["switch"],
         &["node", "token"],
         &["agent", "echo"],
+        &["expose"],
+        &["dial"],
         &["call"],
         &["status"],
         &["backup"],

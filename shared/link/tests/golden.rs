@@ -112,6 +112,12 @@ fn questions_and_their_answers() {
         found,
         "<00><00><00>L<81><a5>Agent<84><a7>blocked<c2><a6>policy<82><a6>access<a6>agents<a5>allow<90><a9>token_gen<04><a9>elsewhere<a8>http://b",
     );
+    let direct =
+        LookupAnswer::Agent { blocked: false, policy: Policy::default(), token_gen: 4, elsewhere: None, direct: true };
+    golden(
+        direct,
+        "<00><00><00>L<81><a5>Agent<85><a7>blocked<c2><a6>policy<82><a6>access<a6>agents<a5>allow<90><a9>token_gen<04><a9>elsewhere<c0><a6>direct<c3>",
+    );
     golden(LookupAnswer::Failed, "<00><00><00><07><a6>Failed");
 }
 
@@ -170,6 +176,14 @@ fn heads_of_passed_on_requests() {
     golden(
         head.clone(),
         "<00><00><00>B<85><a6>method<a3>GET<a6>target<a4>/x?y<a7>headers<91><92><a6>accept<c4><04>*/*<ff><a4>peer<81><a2>V4<94><7f><00><00><01><a3>tls<c3>",
+    );
+    golden(
+        PassHead { headers: vec![], caller: Some(Caller { agent: Some(AGENT) }), ..head.clone() },
+        "<00><00><00>T<86><a6>method<a3>GET<a6>target<a4>/x?y<a7>headers<90><a4>peer<81><a2>V4<94><7f><00><00><01><a3>tls<c3><a6>caller<81><a5>agent<c4><10><00*15><0a>",
+    );
+    golden(
+        PassHead { headers: vec![], caller: Some(Caller { agent: None }), ..head.clone() },
+        "<00><00><00>C<86><a6>method<a3>GET<a6>target<a4>/x?y<a7>headers<90><a4>peer<81><a2>V4<94><7f><00><00><01><a3>tls<c3><a6>caller<81><a5>agent<c0>",
     );
     golden(
         PassHead { peer: IpAddr::V6(Ipv6Addr::LOCALHOST), headers: vec![], ..head },

@@ -159,7 +159,7 @@ impl Switch {
         let ticket = self.ticket();
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-        let head = PassHead { method: method.into(), target: target.into(), headers, peer, tls: false };
+        let head = PassHead { method: method.into(), target: target.into(), headers, peer, tls: false, caller: None };
         self.sender.send(ToExchange::PassHead(ticket, head));
         ticket
     }

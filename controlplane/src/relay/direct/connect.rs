@@ -72,7 +72,9 @@ impl Connector {
             return Ok(Box::new(socket));
         }
         let name = match &origin.host {
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| Unreachable::Tls(io::Error::other(error)))?,
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|error| Unreachable::Tls(io::Error::other(error)))?
+            }
             Host::Ip(ip) => ServerName::from(*ip),
         };
         let config = self.tls.get_or_try_init(platform_trust).await.map_err(Unreachable::Tls)?;

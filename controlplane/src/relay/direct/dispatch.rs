@@ -104,12 +104,7 @@ async fn judge(exchange: &Exchange, caller: Caller, agent: AgentId) -> Result<Re
 }
 
 /// What is asked of the agent, or why it is not called.
-fn called_directly(
-    exchange: &Exchange,
-    stored: &Stored,
-    caller: Caller,
-    wanted: Wanted<'_>,
-) -> Result<(Callee, Plan)> {
+fn called_directly(exchange: &Exchange, stored: &Stored, caller: Caller, wanted: Wanted<'_>) -> Result<(Callee, Plan)> {
     let policy = agents::ops::policy_of(stored);
     match (policy.access, caller.agent) {
         (Access::Public, _) | (Access::Agents, Some(_)) => {}
@@ -120,7 +115,8 @@ fn called_directly(
             return Err(Error::new(Code::NotAuthorized, detail));
         }
     }
-    let callee = super::callee(exchange, stored).ok_or_else(|| not_connected(Code::AgentNotConnected.entry().meaning))?;
+    let callee =
+        super::callee(exchange, stored).ok_or_else(|| not_connected(Code::AgentNotConnected.entry().meaning))?;
     let plan = callee.plan(wanted).ok_or_else(|| not_connected(ONLY))?;
     Ok((callee, plan))
 }
@@ -218,9 +214,15 @@ fn outgoing(parts: &request::Parts, callee: &Callee, plan: &Plan, body: Bytes) -
 /// what answered there, is not the caller's business.
 fn failed(failure: Failure) -> Error {
     match failure {
-        Failure::Refused => not_connected("The agent holds no line, and its URL does not lead to an address that may be called."),
-        Failure::Unreachable => Error::new(Code::GatewayUnavailable, "The agent holds no line, and its URL cannot be reached."),
-        Failure::Timeout => Error::new(Code::AgentTimeout, "The agent's URL did not answer in time; it may have acted."),
+        Failure::Refused => {
+            not_connected("The agent holds no line, and its URL does not lead to an address that may be called.")
+        }
+        Failure::Unreachable => {
+            Error::new(Code::GatewayUnavailable, "The agent holds no line, and its URL cannot be reached.")
+        }
+        Failure::Timeout => {
+            Error::new(Code::AgentTimeout, "The agent's URL did not answer in time; it may have acted.")
+        }
         Failure::Broken => Error::new(Code::GatewayUnavailable, "The agent's connection was lost; it may have acted."),
         Failure::BadAnswer => Error::plain(Code::BadAnswer),
     }

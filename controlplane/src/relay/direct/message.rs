@@ -126,7 +126,11 @@ mod tests {
             (Binding::HttpJson, Era::V1, v1.clone()),
             (Binding::HttpJson, Era::V03, v03.clone()),
             (Binding::JsonRpc, Era::V1, json!({"jsonrpc": "2.0", "id": "m1", "method": "SendMessage", "params": v1})),
-            (Binding::JsonRpc, Era::V03, json!({"jsonrpc": "2.0", "id": "m1", "method": "message/send", "params": v03})),
+            (
+                Binding::JsonRpc,
+                Era::V03,
+                json!({"jsonrpc": "2.0", "id": "m1", "method": "message/send", "params": v03}),
+            ),
         ] {
             assert_eq!(wrapped(binding, era, "text/plain; charset=utf-8", b"hello"), expected, "{binding:?} {era:?}");
         }
@@ -134,8 +138,10 @@ mod tests {
 
     #[test]
     fn json_is_data_and_bytes_are_a_file() {
-        let v1 = |media_type, body| wrapped(Binding::HttpJson, Era::V1, media_type, body)["message"]["parts"][0].clone();
-        let v03 = |media_type, body| wrapped(Binding::HttpJson, Era::V03, media_type, body)["message"]["parts"][0].clone();
+        let v1 =
+            |media_type, body| wrapped(Binding::HttpJson, Era::V1, media_type, body)["message"]["parts"][0].clone();
+        let v03 =
+            |media_type, body| wrapped(Binding::HttpJson, Era::V03, media_type, body)["message"]["parts"][0].clone();
         assert_eq!(v1("application/json", b"[1]"), json!({"data": [1], "mediaType": "application/json"}));
         assert_eq!(v1("application/json", b"[1"), json!({"text": "[1", "mediaType": "application/json"}));
         assert_eq!(v1("image/png", &[0xff]), json!({"raw": "/w==", "mediaType": "image/png"}));

@@ -96,8 +96,7 @@ async fn ask(
     })?;
     let mut settings = http1::Builder::new();
     settings.max_headers(MAX_HEADERS).max_buf_size(READ_BUFFER_BYTES);
-    let (mut sender, connection) =
-        settings.handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Broken)?;
+    let (mut sender, connection) = settings.handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Broken)?;
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
         // What goes wrong is seen by whoever waits for the answer.
         let _ = connection.await;

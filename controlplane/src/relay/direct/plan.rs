@@ -23,7 +23,8 @@ pub(crate) struct Rules<'a> {
 impl Rules<'_> {
     /// May this origin be called, as far as that shows before its name is resolved?
     fn allow(&self, origin: &Origin) -> bool {
-        let ours = Target::parse(self.public_url).is_ok_and(|ours| ours.origin.host == origin.host);
+        let ours = Target::parse(self.public_url).map(|ours| ours.origin);
+        let ours = ours.is_ok_and(|ours| (&ours.host, ours.port) == (&origin.host, origin.port));
         let public = match origin.host {
             Host::Name(_) => true,
             Host::Ip(ip) => guard::refused(ip, self.opened).is_none(),
@@ -107,11 +108,7 @@ impl Callee {
     pub(crate) fn plan(&self, wanted: Wanted<'_>) -> Option<Plan> {
         if matches!(*wanted.method, Method::GET | Method::HEAD) {
             let path = CARD_PATHS.into_iter().find(|path| *path == wanted.rest && !wanted.as_message)?;
-            return Some(Plan {
-                method: wanted.method.clone(),
-                path: PathAndQuery::from_static(path),
-                wrap: None,
-            });
+            return Some(Plan { method: wanted.method.clone(), path: PathAndQuery::from_static(path), wrap: None });
         }
         if *wanted.method != Method::POST {
             return None;

@@ -95,7 +95,13 @@ impl Target {
         }
         let (host, port) = split_port(authority)?;
         let port = match port {
-            None => if https { 443 } else { 80 },
+            None => {
+                if https {
+                    443
+                } else {
+                    80
+                }
+            }
             Some(port) => read_port(port)?,
         };
         let rest = rest.split('#').next().unwrap_or_default();

@@ -28,10 +28,10 @@ pub struct BadBase;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
     /// It could lead outside of the base.
-    #[error("the path could lead outside of what is exposed")]
+    #[error("The path could lead outside of the agent's own URL.")]
     Leaves,
     /// It cannot stand in a request line.
-    #[error("the path is no path of HTTP")]
+    #[error("The path is no path of HTTP.")]
     Malformed,
 }
 
@@ -50,7 +50,8 @@ impl Base {
         };
         let path = path_and_query.map(|path| path.as_str().to_owned()).filter(|path| path != "/").unwrap_or_default();
         let is_http = scheme == Scheme::HTTP || scheme == Scheme::HTTPS;
-        if !is_http || authority.host().is_empty() || authority.as_str().ends_with(':') || stays_inside(&path).is_err() {
+        if !is_http || authority.host().is_empty() || authority.as_str().ends_with(':') || stays_inside(&path).is_err()
+        {
             return Err(BadBase);
         }
         Ok(Self { scheme, authority, path })

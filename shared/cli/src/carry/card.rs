@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 pub type Card = Map<String, Value>;
 
 /// The lists of interfaces, in v1.0 and v0.3, in both spellings.
-const LISTS: [&str; 4] = ["supportedInterfaces", "supported_interfaces", "additionalInterfaces", "additional_interfaces"];
+const LISTS: [&str; 4] =
+    ["supportedInterfaces", "supported_interfaces", "additionalInterfaces", "additional_interfaces"];
 
 /// Rewrites the URL of every interface; one for which there is no URL goes, and so does gRPC, which is not carried.
 /// Signatures go too: they were made over the old addresses.
@@ -31,7 +32,8 @@ pub fn point(card: &mut Card, to: impl Fn(&str) -> Option<String>) {
 fn point_v03(card: &mut Card, to: impl Fn(&str) -> Option<String>) {
     let Some(url) = card.remove("url") else { return };
     let preferred = ["preferredTransport", "preferred_transport"].into_iter().find(|name| card.contains_key(*name));
-    let is_grpc = preferred.is_some_and(|name| card[name].as_str().is_some_and(|name| name.eq_ignore_ascii_case("grpc")));
+    let is_grpc =
+        preferred.is_some_and(|name| card[name].as_str().is_some_and(|name| name.eq_ignore_ascii_case("grpc")));
     if let Some(url) = url.as_str().and_then(to).filter(|_| !is_grpc) {
         card.insert("url".into(), url.into());
         return;

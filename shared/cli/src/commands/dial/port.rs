@@ -56,7 +56,7 @@ impl Port {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let uri = match self.relay.join(target) {
             Ok(uri) => uri,
-            Err(why) => return problem(StatusCode::BAD_REQUEST, "bad_path", &format!("{why}.")),
+            Err(why) => return problem(StatusCode::BAD_REQUEST, "bad_path", &why.to_string()),
         };
         let (parts, body) = request.into_parts();
         let mut made = http::Request::new(body);
@@ -108,10 +108,7 @@ impl Port {
         problem(StatusCode::BAD_GATEWAY, "no_card", "The relay gives no card of this agent.")
     }
 
-    async fn fetch(
-        &self,
-        uri: Uri,
-    ) -> Result<Option<(Card, Option<HeaderValue>)>, hyper_util::client::legacy::Error> {
+    async fn fetch(&self, uri: Uri) -> Result<Option<(Card, Option<HeaderValue>)>, hyper_util::client::legacy::Error> {
         let mut request = http::Request::new(Body::empty());
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers(HeaderMap::new());

@@ -148,10 +148,14 @@ async fn known(place: &Place, identity: &Identity, path: &Path) -> Result<Agent>
     let Ok(id) = identity.id.parse::<AgentId>() else {
         bail!("{}: {:?} is no agent's id", path.display(), identity.id);
     };
-    let found = place.client()?.with_credential(&identity.api_key).agent(id).await;
-    found.map_err(ask::describe).with_context(|| {
-        format!("{0} names an agent that {1} does not know; remove {0} to register anew", path.display(), place.url)
-    })
+    match place.client()?.with_credential(&identity.api_key).agent(id).await {
+        Ok(agent) => Ok(agent),
+        Err(error) if error.problem().is_some() => Err(ask::describe(error)).with_context(|| {
+            let (file, url) = (path.display(), &place.url);
+            format!("{file} names an agent that {url} does not know; give another --identity, or remove it")
+        }),
+        Err(error) => Err(ask::describe(error)),
+    }
 }
 
 /// Sets who may call, if it is not so already. Whom the list names is not public, so a list is always sent.

@@ -77,7 +77,7 @@ fn bad_path(why: BadPath) -> Reply {
         "type": "about:blank",
         "title": "Bad path",
         "status": StatusCode::BAD_REQUEST.as_u16(),
-        "detail": format!("{why}."),
+        "detail": why.to_string(),
         "code": "bad_path",
     });
     Response::new(StatusCode::BAD_REQUEST.as_u16(), "application/problem+json", problem.to_string()).into()

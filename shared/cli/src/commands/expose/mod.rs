@@ -59,8 +59,8 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
         let forwarder = forwarder.clone();
         async move { forwarder.answer(request).await }
     })?;
-    tokio::spawn(tell(line.state(), board));
-    tokio::spawn(announce(line.state(), format!("exposed {} {relay_url}", identity.id)));
+    tokio::spawn(tell(line.state(), board.clone()));
+    tokio::spawn(announce(line.state(), board, format!("exposed {} {relay_url}", identity.id)));
     tokio::select! {
         ending = line.ended() => match ending {
             Ending::Left => Ok(()),
@@ -81,15 +81,22 @@ fn identity_path(args: &ExposeArgs, base: &Base) -> Result<PathBuf> {
         return Ok(path.clone());
     }
     let who = args.name.clone().unwrap_or_else(|| format!("{}{}", base.authority(), base.path()));
-    let slug: String = who.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    // Two names must not share a file, so what cannot stand in one is spelled out.
+    let slug: String = who
+        .chars()
+        .map(|c| match c {
+            ':' | '/' => "-".to_owned(),
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') => c.to_string(),
+            c => format!("_{:x}", u32::from(c)),
+        })
+        .collect();
     Identity::default_path(&format!("expose-{slug}"))
 }
 
 /// Says on stdout that calls arrive, once.
-#[allow(clippy::print_stdout, reason = "scripts wait for this line")]
-async fn announce(mut state: Receiver<LineState>, text: String) {
+async fn announce(mut state: Receiver<LineState>, board: Board, text: String) {
     if state.wait_for(|state| matches!(state, LineState::Up(_))).await.is_ok() {
-        println!("{text}");
+        board.announce(&text);
     }
 }
 

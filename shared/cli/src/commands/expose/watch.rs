@@ -67,15 +67,8 @@ impl Board {
         if !terminal {
             return Self { table: None };
         }
-        let table = Table {
-            title,
-            line: String::new(),
-            rows: VecDeque::new(),
-            calls: 0,
-            in_flight: 0,
-            drawn: 0,
-            stale: true,
-        };
+        let table =
+            Table { title, line: String::new(), rows: VecDeque::new(), calls: 0, in_flight: 0, drawn: 0, stale: true };
         let table = Arc::new(Mutex::new(table));
         let drawing = Arc::downgrade(&table);
         tokio::spawn(async move {
@@ -83,13 +76,26 @@ impl Board {
             loop {
                 tick.tick().await;
                 let Some(table) = drawing.upgrade() else { return };
-                let text = locked(&table).redraw();
-                if let Some(text) = text {
+                // Written under the lock: nothing may come between two tables.
+                let mut table = locked(&table);
+                if let Some(text) = table.redraw() {
                     let _ = std::io::stderr().write_all(text.as_bytes());
                 }
             }
         });
         Self { table: Some(table) }
+    }
+
+    /// Says a line on stdout, above the table.
+    #[allow(clippy::print_stdout, reason = "scripts wait for this line")]
+    pub(super) fn announce(&self, text: &str) {
+        let Some(table) = &self.table else { return println!("{text}") };
+        let mut table = locked(table);
+        if table.drawn > 0 {
+            let _ = std::io::stderr().write_all(format!("\x1b[{}A\x1b[J", table.drawn).as_bytes());
+        }
+        println!("{text}");
+        (table.drawn, table.stale) = (0, true);
     }
 
     /// What the line does.

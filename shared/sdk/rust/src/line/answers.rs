@@ -49,6 +49,9 @@ enum Outcome {
     InParts,
 }
 
+/// What is to be sent, with the call that it is for.
+type Addressed = (u64, Answered);
+
 struct Open {
     task: AbortHandle,
     credit: Arc<Semaphore>,
@@ -62,11 +65,13 @@ pub(super) struct Answers {
     tasks: JoinSet<Outcome>,
     open: HashMap<u64, Open>,
     by_task: HashMap<Id, u64>,
-    pieces: (mpsc::Sender<(u64, Answered)>, mpsc::Receiver<(u64, Answered)>),
+    sender: mpsc::Sender<Addressed>,
+    pieces: mpsc::Receiver<Addressed>,
 }
 
 impl Answers {
     pub(super) fn new(handler: Arc<Handler>, max_in_flight: usize) -> Self {
+        let (sender, pieces) = mpsc::channel(PARTS);
         Self {
             handler,
             max_in_flight: max_in_flight.max(1),
@@ -75,7 +80,8 @@ impl Answers {
             tasks: JoinSet::new(),
             open: HashMap::new(),
             by_task: HashMap::new(),
-            pieces: mpsc::channel(PARTS),
+            sender,
+            pieces,
         }
     }
 
@@ -101,7 +107,7 @@ impl Answers {
             credit: credit.clone(),
             // A quarter: the relay grants in steps, and a piece must never wait for more than it has outstanding.
             unit: (self.window / 4).clamp(1, limits::MAX_BODY_BYTES),
-            pieces: self.pieces.0.clone(),
+            pieces: self.sender.clone(),
         };
         let (answering, max_body) = ((self.handler)(request), self.max_body);
         let task = self.tasks.spawn(async move {
@@ -147,12 +153,12 @@ impl Answers {
     }
 
     /// What is to be sent next. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> (u64, Answered) {
+    pub(super) async fn next(&mut self) -> Addressed {
         loop {
             let (id, answered) = tokio::select! {
                 // Pieces first: a task's last piece must not be overtaken by the news of its end.
                 biased;
-                Some(piece) = self.pieces.1.recv() => piece,
+                Some(piece) = self.pieces.recv() => piece,
                 Some(done) = self.tasks.join_next_with_id() => match self.done(done) {
                     Some(answered) => answered,
                     None => continue,
@@ -167,7 +173,7 @@ impl Answers {
         }
     }
 
-    fn done(&mut self, done: Result<(Id, Outcome), JoinError>) -> Option<(u64, Answered)> {
+    fn done(&mut self, done: Result<(Id, Outcome), JoinError>) -> Option<Addressed> {
         let task = match &done {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
@@ -187,7 +193,7 @@ struct Sender {
     id: u64,
     credit: Arc<Semaphore>,
     unit: usize,
-    pieces: mpsc::Sender<(u64, Answered)>,
+    pieces: mpsc::Sender<Addressed>,
 }
 
 impl Sender {

@@ -49,10 +49,8 @@ impl Connection {
                 let taken = self.calls.part(chunk.id, kept(message, chunk.body), chunk.more);
                 self.check_window(chunk.id, taken);
             }
-            Frame::Credit { id, bytes } => {
-                if !self.answers.credit(id, bytes) {
-                    self.refuse(id, "flow_control", "credit above 2^31");
-                }
+            Frame::Credit { id, bytes } if !self.answers.credit(id, bytes) => {
+                self.refuse(id, "flow_control", "credit above 2^31");
             }
             Frame::Cancel { id, code } => self.ended_by_relay(id, code.unwrap_or("cancelled"), "", None),
             Frame::Error(ErrorFrame { id: Some(id), code, detail, retry_after_ms }) => {

@@ -25,8 +25,8 @@ use dial::Target;
 pub(crate) use dial::install_crypto;
 pub use outgoing::{CallParts, Caller, LineCall};
 use supervisor::Supervisor;
-pub use types::{CallError, Ending, LineState, Request, Response};
 use types::Commands;
+pub use types::{CallError, Ending, LineState, Request, Response};
 
 /// How to hold a line.
 #[derive(Clone)]
