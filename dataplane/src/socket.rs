@@ -85,6 +85,14 @@ impl Socket {
         Ok(())
     }
 
+    /// Bounds what the system keeps for a peer that reads slowly.
+    pub(crate) fn limit_send_buffer(&self, bytes: usize) {
+        let bytes = bytes as libc::c_int;
+        let len = std::mem::size_of_val(&bytes) as libc::socklen_t;
+        // SAFETY: `fd` is open for as long as `self` lives; the option's value is a plain int.
+        unsafe { libc::setsockopt(self.fd, libc::SOL_SOCKET, libc::SO_SNDBUF, (&raw const bytes).cast(), len) };
+    }
+
     /// No more reading or writing: whoever waits on the socket wakes with an end or an error.
     pub(crate) fn shutdown(&self) {
         self.shut(libc::SHUT_RDWR);

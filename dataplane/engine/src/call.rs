@@ -3,6 +3,7 @@
 use landline_wire::ids::{AgentId, CallId};
 
 use crate::engine::Gathering;
+use crate::sse::StreamId;
 use crate::types::{LineKey, Now, Origin};
 
 /// How far a call is.
@@ -46,6 +47,8 @@ pub struct Call {
     pub phase: Phase,
     /// Bytes that the caller may still send, while its body comes in parts.
     pub upload: Option<i64>,
+    /// The answer is a resumable stream.
+    pub stream: Option<StreamId>,
     /// Milliseconds to the first frame of the answer, from the moment when the request is complete.
     pub timeout_ms: u64,
 }
@@ -184,6 +187,7 @@ mod tests {
             started: Now { us: 0, unix_ms: 0 },
             phase: Phase::Waiting,
             upload: None,
+            stream: None,
             timeout_ms: 60_000,
         }
     }

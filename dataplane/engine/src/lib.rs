@@ -20,6 +20,7 @@ mod credentials;
 mod engine;
 mod line;
 mod output;
+mod sse;
 mod types;
 
 pub use call::{Call, CallTable, Phase};
@@ -28,7 +29,8 @@ pub use credentials::{Credentials, Principal, Verdict};
 pub use engine::{Attach, Engine, Gathering, Stats};
 pub use line::{Line, Lines};
 pub use output::{Flush, Output};
-pub use types::{CallRequest, ConnKey, Effect, LineKey, Mail, Now, Origin, Reply, StatusAnswer};
+pub use sse::{StreamId, parse_event_id};
+pub use types::{CallRequest, ConnKey, Effect, LineKey, Mail, Now, Origin, Reply, Resume, StatusAnswer};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use landline_link::{Lookup, Report};
 use landline_wire::error::Problem;
 use landline_wire::ids::{AgentId, CallId};
 
+use crate::sse::StreamId;
+
 /// The time, as the shell read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -93,6 +95,8 @@ pub struct CallRequest {
     pub body: Bytes,
     /// More parts follow with [`Mail::Part`], within the window that the call starts with.
     pub more: bool,
+    /// The answer is to come as a resumable stream with this random id. For HTTP callers only.
+    pub resumable: Option<StreamId>,
     /// Bytes of the whole body, if its parts add up to a known number.
     pub length: Option<u64>,
 }
@@ -120,6 +124,8 @@ pub enum Reply {
         body: Bytes,
         /// More parts follow.
         more: bool,
+        /// Bytes of the agent's window to give back when it is taken.
+        cost: usize,
     },
     /// The caller may send so many more bytes of its part-wise body.
     Credit(usize),
@@ -147,6 +153,21 @@ pub struct StatusAnswer {
     pub since: Option<i64>,
 }
 
+/// A caller that comes back for its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Where the stream goes on.
+    pub origin: Origin,
+    /// Who asks; only the caller that made the call may.
+    pub caller: Option<AgentId>,
+    /// The agent that it called.
+    pub target: AgentId,
+    /// Which stream.
+    pub stream: StreamId,
+    /// The last event that the caller has.
+    pub after: u64,
+}
+
 /// From one core's engine to another's.
 #[derive(Debug)]
 pub enum Mail {
@@ -170,6 +191,8 @@ pub enum Mail {
         /// About whom.
         target: AgentId,
     },
+    /// A caller comes back for its stream.
+    Resume(Resume),
     /// A reply for an origin on the receiving core.
     Reply(Origin, Reply),
     /// The caller went away: cancel its call. An [`Origin::Line`] with id `u64::MAX` means every call of that line.

@@ -6,6 +6,7 @@ mod pass;
 mod read;
 mod relay;
 mod reply;
+mod stream;
 mod upgrade;
 mod upload;
 
@@ -38,6 +39,10 @@ pub(crate) struct Conn {
     buf: BytesMut,
     /// To be written.
     out: BytesMut,
+    /// The answer is asked for as a stream of events.
+    events: bool,
+    /// It is one, and comments fill its pauses.
+    comments: bool,
 }
 
 /// What becomes of the connection after a request.
@@ -57,7 +62,16 @@ pub(crate) fn start(core: &Rc<Core>, stream: TcpStream, peer: IpAddr, place: Pla
     let cell = Rc::new(ConnCell::new(socket.clone()));
     let number = core.number();
     core.conns.borrow_mut().insert(number, Rc::clone(&cell));
-    let conn = Conn { core: Rc::clone(core), socket, cell, peer, buf: BytesMut::new(), out: BytesMut::new() };
+    let conn = Conn {
+        core: Rc::clone(core),
+        socket,
+        cell,
+        peer,
+        buf: BytesMut::new(),
+        out: BytesMut::new(),
+        events: false,
+        comments: false,
+    };
     monoio::spawn(async move {
         let core = Rc::clone(&conn.core);
         serve(conn, place).await;

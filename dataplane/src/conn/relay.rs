@@ -15,7 +15,7 @@ use landline_wire::relay::{self as rules, Target};
 use super::read::{Fill, Woke};
 use super::reply::{answer_call, status_document};
 use super::upload::{self, Sent};
-use super::{After, Asked, Conn, Event, has_body, pass};
+use super::{After, Asked, Conn, Event, has_body, pass, stream};
 use crate::core::{Core, CoreMail};
 
 /// Serves a request below `/relay/`; `target` is what followed it, query included.
@@ -39,13 +39,8 @@ pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &As
             Ok(request) => call(conn, head, request, asked).await,
             Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
         },
-        Target::Stream | Target::Card => {
-            let problem = Problem::new(
-                Code::NotFound,
-                "Streams over SSE are not served; call `/relay/{id}`, whose answer comes as the agent sends it.",
-            );
-            conn.answer_problem(asked, &problem, keep_alive).await
-        }
+        Target::Stream => stream::serve(conn, head, agent, caller, asked).await,
+        Target::Card => pass::serve(conn, head, asked).await,
     }
 }
 
@@ -66,6 +61,9 @@ fn bearer(head: &Head) -> Result<Option<&str>, Problem> {
     }
 }
 
+/// Milliseconds of silence after which a stream gets a comment.
+const COMMENT_MS: u64 = 15_000;
+
 impl Conn {
     /// Who calls; `None` is anonymous.
     async fn caller(&mut self, head: &Head) -> Result<Option<AgentId>, Problem> {
@@ -78,7 +76,7 @@ impl Conn {
     }
 
     /// The call that a request asks for. The error says also whether its body is unread.
-    async fn request(
+    pub(super) async fn request(
         &mut self,
         head: &Head,
         target: AgentId,
@@ -131,6 +129,7 @@ impl Conn {
             started: self.core.now(),
             body,
             more,
+            resumable: None,
             length: match head.framing {
                 Framing::Length(len) => Some(len),
                 _ => None,
@@ -139,7 +138,7 @@ impl Conn {
     }
 
     /// Nothing is waited for under this number any more.
-    fn done_waiting(&self, number: u64) {
+    pub(super) fn done_waiting(&self, number: u64) {
         self.core.waiting.borrow_mut().remove(&number);
         self.cell.clear();
     }
@@ -148,6 +147,9 @@ impl Conn {
     /// call is cancelled.
     pub(super) async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
         self.cell.begin_wait(self.core.now());
+        if self.comments {
+            self.cell.set_deadline(Some(self.core.now().ms() + COMMENT_MS));
+        }
         // What a client sends ahead is kept up to one buffer; more is left in its socket.
         let most_ahead = landline_wire::limits::READ_BUFFER_BYTES;
         let reply = loop {
@@ -156,6 +158,10 @@ impl Conn {
                 // Credit for a body that needs no more.
                 Woke::Event(Event::Reply(Reply::Credit(_))) => {}
                 Woke::Event(Event::Reply(reply)) => break Some(reply),
+                // A comment tells whatever stands between us that the stream is alive.
+                Woke::Overdue if self.comments => {
+                    break Some(Reply::Part { body: Bytes::from_static(b":\n\n"), more: true, cost: 0 });
+                }
                 Woke::Event(_) | Woke::Watch | Woke::Overdue => {}
                 Woke::Readable if self.read_ready(0).await == Fill::More => {}
                 Woke::Readable => {
@@ -167,6 +173,7 @@ impl Conn {
             }
         };
         self.cell.end_wait();
+        self.cell.set_deadline(None);
         reply
     }
 }
@@ -224,6 +231,18 @@ fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
         headers.push(if is_credential { "authorization" } else { &name }, value);
     }
     Ok(headers.encode().into_bytes())
+}
+
+pub(super) async fn call_or_refuse(
+    conn: &mut Conn,
+    head: &Head,
+    request: Result<CallRequest, (Problem, bool)>,
+    asked: &Asked<'_>,
+) -> After {
+    match request {
+        Ok(request) => call(conn, head, request, asked).await,
+        Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
+    }
 }
 
 async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<'_>) -> After {

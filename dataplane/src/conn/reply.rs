@@ -4,6 +4,7 @@ use bytes::Bytes;
 use landline_engine::{Now, Origin, Reply, StatusAnswer};
 use landline_wire::frame::Headers;
 use landline_wire::http1::{Framing, answer_head};
+use landline_wire::ids::CallId;
 use landline_wire::relay as rules;
 
 use super::{After, Asked, Conn};
@@ -35,30 +36,51 @@ pub(super) async fn answer_call(
             let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
             let keep_alive = keep_alive && asked.is_11;
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
-            let (mut part, mut more) = (body, true);
-            loop {
-                let len = part.len();
-                if !conn.flush_part(asked, part, more).await {
-                    let now = conn.core.now();
-                    conn.core.engine.borrow_mut().gone_at(home, origin, now);
-                    conn.core.carry_out();
-                    return After::Done;
-                }
-                if !more {
-                    return if keep_alive { After::Next } else { After::Close };
-                }
-                let now = conn.core.now();
-                conn.core.engine.borrow_mut().consumed_at(call, len, now);
-                conn.core.carry_out();
-                match conn.reply(home, origin).await {
-                    Some(Reply::Part { body, more: goes_on }) => (part, more) = (body, goes_on),
-                    // The head is out: a cut without the final chunk is the only way to say that it failed.
-                    _ => return After::Done,
-                }
+            conn.comments = conn.events && is_event_stream(&headers);
+            let after = answer_parts(conn, home, origin, call, body, asked).await;
+            conn.comments = false;
+            match after {
+                After::Next if !keep_alive => After::Close,
+                after => after,
             }
         }
         Reply::Part { .. } | Reply::Credit(_) | Reply::Direct { .. } | Reply::Status(_) => After::Done,
     }
+}
+
+/// Writes a part-wise answer, as fast as the caller takes it.
+async fn answer_parts(
+    conn: &mut Conn,
+    home: usize,
+    origin: Origin,
+    call: CallId,
+    first: Bytes,
+    asked: &Asked<'_>,
+) -> After {
+    let (mut cost, mut part, mut more) = (first.len(), first, true);
+    loop {
+        if !conn.flush_part(asked, part, more).await {
+            let now = conn.core.now();
+            conn.core.engine.borrow_mut().gone_at(home, origin, now);
+            conn.core.carry_out();
+            return After::Done;
+        }
+        if !more {
+            return After::Next;
+        }
+        let now = conn.core.now();
+        conn.core.engine.borrow_mut().consumed_at(call, cost, now);
+        conn.core.carry_out();
+        match conn.reply(home, origin).await {
+            Some(Reply::Part { body, more: goes_on, cost: next }) => (part, more, cost) = (body, goes_on, next),
+            // The head is out: a cut without the final chunk is the only way to say that it failed.
+            _ => return After::Done,
+        }
+    }
+}
+
+fn is_event_stream(headers: &Bytes) -> bool {
+    Headers::from_encoded(headers).get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 fn write_head(

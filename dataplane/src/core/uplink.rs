@@ -24,7 +24,9 @@ impl Core {
                 engine.credentials.set_issuer(&welcome.issuer);
                 engine.set_node(&welcome.node.to_string());
                 let (public_url, prefix) = (welcome.public_url.clone(), welcome.prefix.clone());
-                *self.origin.borrow_mut() = Rc::new(Origin { public_url, prefix });
+                let origin = Origin { public_url, prefix };
+                engine.set_origin(origin.clone());
+                *self.origin.borrow_mut() = Rc::new(origin);
             }
             ToCore::Reset => self.engine.borrow_mut().credentials.reset(),
             ToCore::Apply(ops) => {

@@ -39,6 +39,13 @@ pub const MAX_OUTGOING: usize = 4_096;
 pub const MAX_SHARED_LINES: usize = 8;
 /// Credit that a part-wise stream starts with, in body bytes, per direction.
 pub const WINDOW_BYTES: usize = 256 << 10;
+/// Bytes of events that a resumable stream keeps for a caller that comes back.
+pub const REPLAY_BYTES_PER_CALL: usize = 1 << 20;
+/// Bytes of events that one core keeps in all.
+pub const REPLAY_BYTES_PER_CORE: usize = 64 << 20;
+/// Milliseconds that a caller may stay away from its stream before the agent is told to stop, and that a complete stream
+/// is kept.
+pub const RESUME_MS: u64 = 30_000;
 /// Credit beyond this is a fault of the peer.
 pub const MAX_CREDIT: u64 = 1 << 31;
 /// Bytes that may wait for one line's socket; at the bound further calls get 503 `overloaded`, and a line whose own

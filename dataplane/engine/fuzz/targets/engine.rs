@@ -119,6 +119,7 @@ impl World {
             started: self.now,
             body: Bytes::copy_from_slice(&index.to_le_bytes()),
             more: false,
+            resumable: None,
             length: None,
         };
         self.engines[self.alice.core].mail(Mail::Call(Box::new(request)), self.now);

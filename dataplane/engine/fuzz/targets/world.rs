@@ -241,7 +241,7 @@ impl Piece {
 fn piece_of(reply: Reply) -> Option<Piece> {
     match reply {
         Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
-        Reply::Part { body, more } => Some(Piece::new(false, &body, more)),
+        Reply::Part { body, more, .. } => Some(Piece::new(false, &body, more)),
         Reply::Credit(_) | Reply::Direct { .. } | Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

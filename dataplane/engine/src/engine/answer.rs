@@ -12,6 +12,7 @@ use landline_wire::relay::{is_answer_status, printable};
 
 use super::Engine;
 use crate::call::{Call, Phase};
+use crate::sse::StreamId;
 use crate::types::{LineKey, Now, Reply};
 
 impl Engine {
@@ -72,7 +73,11 @@ impl Engine {
 
     fn is_own_call(&self, id: CallId, key: LineKey) -> bool {
         // The planted fault is set only to check that the fuzz target finds it.
-        self.calls.get(id).is_some_and(|call| call.line == key || cfg!(landline_planted_bug))
+        self.calls.get(id).is_some_and(|call| {
+            // A call whose body is still gathered is not known to the agent: an id that it guessed is a stray.
+            let is_known = !matches!(call.phase, Phase::Gathering(_));
+            is_known && call.line == key || cfg!(landline_planted_bug)
+        })
     }
 
     pub(super) fn stray(&mut self, key: LineKey, now: Now) -> Result<(), Violation> {
@@ -107,25 +112,42 @@ impl Engine {
             return Ok(());
         }
         self.stats.bytes_out += body.len() as u64;
-        let headers = message.slice_ref(response.headers.encoded());
-        let origin = if response.more {
+        if response.more {
             let consumed = if bodiless { response.body.len() } else { 0 };
             self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
-            self.calls.get_mut(id).map(|call| {
+            if let Some(call) = self.calls.get_mut(id) {
                 call.phase = Phase::Streaming { status, window, consumed };
-                call.origin
-            })
-        } else {
-            self.end(id).map(|call| {
-                let origin = call.origin;
-                self.record(call, status, now);
-                origin
-            })
-        };
-        if let Some(origin) = origin {
-            self.reply(origin, Reply::Head { call: id, status, headers, body, more: response.more }, now);
+            }
         }
+        let Some((origin, stream)) = self.calls.get(id).map(|call| (call.origin, call.stream)) else { return Ok(()) };
+        // An answer that is no success is passed as it is: there is nothing to resume.
+        if let Some(stream) = stream.filter(|_| (200..300).contains(&status)) {
+            self.begin_stream(stream, id, response.headers.get("content-type"), now);
+            self.stream_part(id, stream, &body, response.more, status, now);
+            return Ok(());
+        }
+        if !response.more
+            && let Some(call) = self.end(id)
+        {
+            self.record(call, status, now);
+        }
+        let headers = message.slice_ref(response.headers.encoded());
+        self.reply(origin, Reply::Head { call: id, status, headers, body, more: response.more }, now);
         Ok(())
+    }
+
+    /// A part of an answer that is a stream.
+    fn stream_part(&mut self, id: CallId, stream: StreamId, part: &[u8], more: bool, status: u16, now: Now) {
+        if !self.push_stream(stream, part, now) {
+            let problem = Problem::new(Code::BadAnswer, "An event of the agent is longer than a body may be.");
+            return self.fail(id, problem, Some("bad_answer"), now);
+        }
+        if !more {
+            if let Some(call) = self.end(id) {
+                self.record(call, status, now);
+            }
+            self.end_stream(stream, None, now);
+        }
     }
 
     fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
@@ -139,7 +161,7 @@ impl Engine {
             return Ok(());
         };
         *window -= chunk.body.len() as i64;
-        let (status, overrun, origin) = (*status, *window < 0, call.origin);
+        let (status, overrun, origin, stream) = (*status, *window < 0, call.origin, call.stream);
         if overrun {
             self.overrun(id, now);
             return Ok(());
@@ -148,11 +170,18 @@ impl Engine {
         self.stats.bytes_out += body.len() as u64;
         if chunk.more {
             self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
-        } else if let Some(call) = self.end(id) {
+        }
+        if let Some(stream) = stream.filter(|stream| self.streams.contains_key(stream)) {
+            self.stream_part(id, stream, &body, chunk.more, status, now);
+            return Ok(());
+        }
+        if !chunk.more
+            && let Some(call) = self.end(id)
+        {
             self.record(call, status, now);
         }
-        let dropped = chunk.body.len() - body.len();
-        self.reply(origin, Reply::Part { body, more: chunk.more }, now);
+        let (dropped, cost) = (chunk.body.len() - body.len(), body.len());
+        self.reply(origin, Reply::Part { body, more: chunk.more, cost }, now);
         if dropped > 0 {
             self.consumed(id, dropped, now);
         }
@@ -204,9 +233,17 @@ impl Engine {
         self.credit_own(key, id, bytes, now)
     }
 
-    /// The caller's side took so many bytes of a part-wise answer: grants them to the agent again, in steps that keep
-    /// the number of `credit` frames small.
-    pub(super) fn consumed(&mut self, id: CallId, bytes: usize, _now: Now) {
+    /// The caller's side took so many bytes of a part-wise answer.
+    pub(super) fn consumed(&mut self, id: CallId, bytes: usize, now: Now) {
+        let stream = self.calls.get(id).and_then(|call| call.stream).filter(|stream| self.streams.contains_key(stream));
+        match stream {
+            Some(stream) => self.taken_of_stream(stream, bytes, now),
+            None => self.grant(id, bytes, now),
+        }
+    }
+
+    /// Grants bytes to the agent again, in steps that keep the number of `credit` frames small.
+    pub(super) fn grant(&mut self, id: CallId, bytes: usize, _now: Now) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let line = call.line;
         let Phase::Streaming { window, consumed, .. } = &mut call.phase else { return };
@@ -239,12 +276,16 @@ impl Engine {
     pub(super) fn fail(&mut self, id: CallId, problem: Problem, cancel: Option<&str>, now: Now) {
         let Some(call) = self.end(id) else { return };
         let (origin, line) = (call.origin, call.line);
+        let stream = call.stream.filter(|stream| self.streams.contains_key(stream));
         let cancel = cancel.filter(|_| !matches!(call.phase, Phase::Gathering(_)));
         // After the head the caller has the agent's status, but the call failed: the record says so.
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Bytes::new());
         }
-        self.reply(origin, Reply::Failed(Box::new(problem)), now);
+        match stream {
+            Some(stream) => self.end_stream(stream, Some(&problem), now),
+            None => self.reply(origin, Reply::Failed(Box::new(problem)), now),
+        }
     }
 }

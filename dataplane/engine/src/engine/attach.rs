@@ -176,10 +176,13 @@ impl Engine {
     fn end_call_of_lost_line(&mut self, id: landline_wire::ids::CallId, now: Now) {
         let Some(call) = self.calls.close(id) else { return };
         self.release(&call);
-        let origin = call.origin;
+        let (origin, stream) = (call.origin, call.stream.filter(|stream| self.streams.contains_key(stream)));
         self.record(call, Code::GatewayUnavailable.status(), now);
         let problem = Problem::plain(Code::GatewayUnavailable);
-        self.reply(origin, Reply::Failed(Box::new(problem)), now);
+        match stream {
+            Some(stream) => self.end_stream(stream, Some(&problem), now),
+            None => self.reply(origin, Reply::Failed(Box::new(problem)), now),
+        }
     }
 
     /// A caller whose callee's home is `core` went away before its call ended: cancels it.

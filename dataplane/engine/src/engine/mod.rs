@@ -5,6 +5,7 @@ mod attach;
 mod feed;
 mod outgoing;
 mod place;
+mod stream;
 mod sweep;
 mod upload;
 
@@ -12,6 +13,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use landline_link::LookupAnswer;
+use landline_wire::error::Origin as ProblemOrigin;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::ids::{AgentId, CallId, SessionId};
@@ -21,10 +23,12 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::line::Lines;
 use crate::output::Flush;
+use crate::sse::StreamId;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
 pub use attach::Attach;
 use place::Waiting;
+use stream::Stream;
 pub use upload::Gathering;
 
 /// What one core counted since its start.
@@ -61,6 +65,11 @@ pub struct Engine {
     calls: CallTable,
     /// Calls whose body comes in parts, by where they came from.
     uploads: HashMap<Origin, CallId>,
+    /// Resumable streams of calls that are or were held here.
+    streams: HashMap<StreamId, Stream>,
+    replay_bytes: usize,
+    /// Where problem documents inside of streams point.
+    origin: ProblemOrigin,
     /// Ids without a line here, as the exchange answered, until when that is believed.
     absent: HashMap<AgentId, (LookupAnswer, u64)>,
     waiting: HashMap<AgentId, Vec<Waiting>>,
@@ -89,6 +98,9 @@ impl Engine {
             by_token: HashMap::new(),
             calls: CallTable::new(core),
             uploads: HashMap::new(),
+            streams: HashMap::new(),
+            replay_bytes: 0,
+            origin: ProblemOrigin { public_url: String::new(), prefix: String::new() },
             absent: HashMap::new(),
             waiting: HashMap::new(),
             asked: HashMap::new(),
@@ -131,6 +143,7 @@ impl Engine {
         match mail {
             Mail::Call(request) => self.place(*request, now),
             Mail::Part { origin, body, more } => self.part(origin, body, more, now),
+            Mail::Resume(resume) => self.resume(resume, now),
             Mail::Status { origin, caller, target } => self.status(origin, caller, target, now),
             Mail::Reply(origin, reply) => self.deliver(origin, reply, now),
             Mail::Gone(origin) => self.gone_here(origin, now),
@@ -171,6 +184,11 @@ impl Engine {
     /// The node's name in `ready`, as the exchange gave it.
     pub fn set_node(&mut self, node: &str) {
         self.config.node = node.to_owned();
+    }
+
+    /// Where problem documents inside of streams point, as the exchange said.
+    pub fn set_origin(&mut self, origin: ProblemOrigin) {
+        self.origin = origin;
     }
 
     /// Do so many reports wait for the exchange that another could not be kept? Then no call is placed: one that could

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
-use landline_wire::ids::AgentId;
+use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
 use landline_wire::relay;
@@ -109,6 +109,7 @@ impl Engine {
             started: now,
             body: message.slice_ref(call.body),
             more: call.more,
+            resumable: None,
             length: None,
         })
     }
@@ -138,7 +139,7 @@ impl Engine {
                 let status = (status != 200).then_some(u64::from(status));
                 self.send(key, &Frame::Response(Response { id, status, headers, more, body: &[] }), body);
             }
-            Reply::Part { body, more } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
+            Reply::Part { body, more, .. } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
             Reply::Failed(problem) => {
                 let error = ErrorFrame {
                     id: Some(id),
@@ -202,14 +203,23 @@ impl Engine {
             _ => gone == *origin,
         };
         for id in self.calls.find(is_it) {
-            let Some(call) = self.end(id) else { continue };
-            let line = call.line;
-            let agent_knows = !matches!(call.phase, Phase::Gathering(_));
-            // Nobody got a status; 499 is the usual number for a client that closed its request.
-            self.record(call, 499, now);
-            if agent_knows {
-                self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
+            match self.calls.get(id).and_then(|call| call.stream).filter(|stream| self.streams.contains_key(stream)) {
+                // The answer is kept for a while: its caller may come back.
+                Some(stream) => self.leave_stream(stream, gone, now),
+                None => self.abandon(id, now),
             }
+        }
+    }
+
+    /// Ends a call that nobody waits for any more, and tells its agent to stop.
+    pub(super) fn abandon(&mut self, id: CallId, now: Now) {
+        let Some(call) = self.end(id) else { return };
+        let line = call.line;
+        let agent_knows = !matches!(call.phase, Phase::Gathering(_));
+        // Nobody got a status; 499 is the usual number for a client that closed its request.
+        self.record(call, 499, now);
+        if agent_knows {
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
         }
     }
 }

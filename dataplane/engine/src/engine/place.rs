@@ -96,6 +96,7 @@ impl Engine {
             method: request.method.clone(),
             started: request.started,
             phase: if gathers { Phase::Gathering(Gathering::of(&request)) } else { Phase::Waiting },
+            stream: request.resumable,
             upload: request.more.then_some(WINDOW_BYTES as i64 - if gathers { 0 } else { request.body.len() as i64 }),
             timeout_ms,
         };

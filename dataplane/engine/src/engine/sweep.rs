@@ -62,6 +62,7 @@ impl Engine {
             abort.push(key);
         }
         self.effects.extend(abort.into_iter().map(Effect::Abort));
+        self.sweep_streams(now);
         self.absent.retain(|_, (_, until)| *until > now.ms());
         self.credentials.forget_expired(now);
     }

@@ -6,6 +6,7 @@ mod attaching;
 mod feed;
 mod limits;
 mod simulation;
+mod streams;
 mod uploads;
 
 use std::collections::HashMap;
@@ -56,6 +57,10 @@ pub(super) struct Node {
     next: u64,
     /// Do new lines take parts?
     pub(super) parts: bool,
+    /// The next call asks for a stream with this id.
+    pub(super) resumable: Option<crate::StreamId>,
+    /// The call of the stream that is read, for its credit.
+    pub(super) streamed: Option<landline_wire::ids::CallId>,
 }
 
 /// Agent ids that differ in their random part, so that they spread over cores.
@@ -80,6 +85,8 @@ impl Node {
             lookups: Vec::new(),
             next: 0,
             parts: false,
+            resumable: None,
+            streamed: None,
         };
         node.all(|engine, now| {
             engine.credentials.reset();
@@ -152,6 +159,7 @@ impl Node {
             started: self.now,
             body: Bytes::copy_from_slice(body),
             more,
+            resumable: self.resumable.take(),
             length: None,
         };
         let home = target.home_core(self.engines.len());
