@@ -128,7 +128,7 @@ pub(crate) fn lab(config: &mut Config) {
     config.resolver = Resolver::from_fn(move |name| {
         let ips: &[&str] = match name {
             "agent.test" => &[AGENT_IP],
-            "flip.test" if flips.fetch_add(1, Ordering::SeqCst) % 2 == 0 => &[AGENT_IP],
+            "flip.test" if flips.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) => &[AGENT_IP],
             "flip.test" | "loopback.test" | "localhost" => &["127.0.0.1"],
             "mixed.test" => &[AGENT_IP, "127.0.0.1"],
             "mixed6.test" => &[AGENT_IP, "::1"],

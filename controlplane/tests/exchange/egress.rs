@@ -190,6 +190,24 @@ on_both! {
         panic!("{:?}", neighbours.heard());
     }
 
+    async fn only_the_guard_keeps_those_urls_from_loopback(world, |config| {
+        lab(config);
+        config.private_egress = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    }) {
+        let neighbours = Neighbours::start(answer("200 OK", "", "hello")).await;
+        let (alice, bob) = (world.register("alice").await, world.register("bob").await);
+        let reach = ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "loopback.test", "loopback6.test", "mapped.test"];
+        for host in reach {
+            let url = format!("http://{host}:{{p}}");
+            assert!(HOSTILE.contains(&url.as_str()), "{url} is in the table");
+            let url = url.replace("{p}", &neighbours.port.to_string());
+            plant(&world, &bob, &url, &url).await;
+            assert_eq!(call(&world, &alice, &bob).await.text, "secret", "{host}");
+            world.clock.advance(1_000);
+        }
+        assert_eq!(neighbours.heard(), (0, vec![5, 2]));
+    }
+
     async fn a_name_that_changes_between_two_calls_is_judged_at_each(world, lab) {
         let neighbours = Neighbours::start(answer("200 OK", "", "hello")).await;
         let (alice, bob) = (world.register("alice").await, world.register("bob").await);
