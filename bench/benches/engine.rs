@@ -29,7 +29,7 @@ fn agent(n: u64) -> AgentId {
 
 fn attach(engine: &mut Engine, n: u64) -> LineKey {
     let principal = Principal { agent: agent(n), credential: Credential::Key { key_gen: 0 } };
-    let attach = Attach { principal, session: SessionId::from_parts(n, [9; 10]), shared: false };
+    let attach = Attach { principal, session: SessionId::from_parts(n, [9; 10]), shared: false, parts: false };
     let key = engine.attach(attach, NOW).expect("a line");
     settle(engine);
     engine.take_output(key);
@@ -116,6 +116,9 @@ fn request(target: AgentId, body: Bytes) -> CallRequest {
         timeout_ms: 60_000,
         started: NOW,
         body,
+        more: false,
+        resumable: None,
+        length: None,
     }
 }
 

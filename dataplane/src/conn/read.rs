@@ -146,6 +146,19 @@ impl Conn {
         Ok(self.buf.split_to(len).freeze())
     }
 
+    /// Drops a body that will not be used, if all of it has been read already. False: it is still to come, and the
+    /// connection cannot carry another request.
+    pub(super) fn skip_body(&mut self, head: &Head) -> bool {
+        match head.framing {
+            Framing::None | Framing::UntilClose => true,
+            Framing::Length(len) if self.buf.len() as u64 >= len => {
+                let _ = self.buf.split_to(len as usize);
+                true
+            }
+            Framing::Length(_) | Framing::Chunked => false,
+        }
+    }
+
     /// Reads more of a body.
     pub(super) async fn fill_body(&mut self, room: usize) -> Result<(), Problem> {
         match self.fill(room).await {

@@ -24,20 +24,20 @@ pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &As
     if wanted == Target::Card {
         return pass::serve(conn, head, asked).await;
     }
-    let keep_alive = head.keep_alive && !has_body(head);
     let Ok(agent) = id.parse::<AgentId>() else {
         let problem = Problem::new(Code::InvalidQuery, "The agent id must be a hyphenated UUID.").field("agent_id");
-        return conn.answer_problem(asked, &problem, keep_alive).await;
+        return refuse(conn, head, &problem, asked).await;
     };
     let caller = match conn.caller(head).await {
         Ok(caller) => caller,
-        Err(problem) => return conn.answer_problem(asked, &problem, keep_alive).await,
+        Err(problem) => return refuse(conn, head, &problem, asked).await,
     };
     match wanted {
         Target::Status => status(conn, head, agent, caller, asked).await,
         Target::Call { rest } => match conn.request(head, agent, caller, rest, asked).await {
             Ok(request) => call(conn, head, request, asked).await,
-            Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
+            Err((problem, true)) => refuse(conn, head, &problem, asked).await,
+            Err((problem, false)) => conn.answer_problem(asked, &problem, head.keep_alive).await,
         },
         Target::Stream => stream::serve(conn, head, agent, caller, asked).await,
         Target::Card => pass::serve(conn, head, asked).await,
@@ -233,6 +233,12 @@ fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
     Ok(headers.encode().into_bytes())
 }
 
+/// Answers a request whose body was not read.
+async fn refuse(conn: &mut Conn, head: &Head, problem: &Problem, asked: &Asked<'_>) -> After {
+    let keep_alive = conn.skip_body(head) && head.keep_alive;
+    conn.answer_problem(asked, problem, keep_alive).await
+}
+
 pub(super) async fn call_or_refuse(
     conn: &mut Conn,
     head: &Head,
@@ -241,7 +247,8 @@ pub(super) async fn call_or_refuse(
 ) -> After {
     match request {
         Ok(request) => call(conn, head, request, asked).await,
-        Err((problem, body_unread)) => conn.answer_problem(asked, &problem, head.keep_alive && !body_unread).await,
+        Err((problem, true)) => refuse(conn, head, &problem, asked).await,
+        Err((problem, false)) => conn.answer_problem(asked, &problem, head.keep_alive).await,
     }
 }
 

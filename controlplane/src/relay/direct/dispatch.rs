@@ -1,19 +1,19 @@
 //! `/relay/{agent_id}…` as the exchange serves it: a call that a switch passed on because its callee has no line.
 
-use axum::body::Body;
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{HeaderMap, HeaderName, Uri, request};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use landline_link::{Access, Caller};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
-use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_BODY_BYTES, UPLOAD_DEADLINE_MS};
+use landline_wire::limits::CALL_TIMEOUT_MS;
 use landline_wire::relay::{self as rules, Target};
-use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::audit::{Audit, Call};
@@ -74,13 +74,13 @@ async fn dispatch(exchange: &Exchange, caller: Caller, request: Request) -> Resu
         Err(error) => return Err(refuse(new_audit(began), error).await),
     };
     let deadline = answer_timeout(&parts.headers)?;
-    let body = collect(body).await?;
+    let upload = exchange.direct.uploads.collect(body).await?;
     let (callee, plan) = planned;
     let pass = exchange.direct.gates.enter(&callee.origin.host, exchange.clock.now_ms()).map_err(shut)?;
-    let outgoing = outgoing(&parts, &callee, &plan, body);
+    let outgoing = outgoing(&parts, &callee, &plan, upload.bytes);
     // The record's time runs from the complete request.
     let audit = new_audit(Instant::now());
-    let journey = passage::Journey { exchange, origin: &callee.origin, deadline, pass, audit };
+    let journey = passage::Journey { exchange, origin: &callee.origin, deadline, hold: upload.hold, pass, audit };
     passage::carry(journey, outgoing).await.map_err(failed)
 }
 
@@ -155,19 +155,6 @@ fn answer_timeout(headers: &HeaderMap) -> Result<Duration> {
         let detail = format!("X-Relay-Timeout-Ms must be a number from 1 to {CALL_TIMEOUT_MS}.");
         Error::invalid("X-Relay-Timeout-Ms", detail)
     })
-}
-
-/// The whole body: it is bounded, and an agent is not kept waiting by a slow caller.
-async fn collect(body: Body) -> Result<Bytes> {
-    let upload = Duration::from_millis(UPLOAD_DEADLINE_MS);
-    match timeout(upload, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Err(_) => Err(Error::plain(Code::UploadTimeout)),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Error::new(Code::BodyTooLarge, format!("The body is over the limit of {MAX_BODY_BYTES} bytes.")))
-        }
-        Ok(Err(_)) => Err(Error::invalid("body", "The body broke off.")),
-    }
 }
 
 fn shut(shut: Shut) -> Error {

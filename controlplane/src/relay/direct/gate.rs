@@ -12,7 +12,7 @@ use crate::limit::{Bucket, take};
 const RATE: Rate = Rate { requests: 10, per_ms: 1_000 };
 /// Calls in flight to one host.
 const IN_FLIGHT: u32 = 32;
-/// Calls in flight to all hosts: each may hold a body, a connection and a stream window.
+/// Calls in flight to all hosts: each has a connection and may hold a stream window.
 const IN_FLIGHT_IN_ALL: u32 = 1_024;
 /// Hosts that are remembered before the idle ones are forgotten. Those called within the last second and those with calls
 /// in flight stay; both are bounded, by the callers' own rates and by [`IN_FLIGHT_IN_ALL`].

@@ -20,6 +20,7 @@ mod message;
 mod passage;
 mod plan;
 mod target;
+mod upload;
 
 use std::time::Duration;
 
@@ -42,13 +43,14 @@ const MAX_SILENCE: Duration = Duration::from_millis(CALL_TIMEOUT_MS);
 pub(crate) struct Direct {
     connector: connect::Connector,
     gates: gate::Gates,
+    uploads: upload::Budget,
 }
 
 impl Direct {
     /// Nothing in flight.
     pub(crate) fn new(config: &Config) -> Self {
         let connector = connect::Connector::new(config.resolver.clone(), config.private_egress.clone());
-        Self { connector, gates: gate::Gates::default() }
+        Self { connector, gates: gate::Gates::default(), uploads: upload::Budget::default() }
     }
 }
 

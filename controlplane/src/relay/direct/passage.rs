@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landline_wire::limits::{MAX_HEADER_BYTES, MAX_HEADERS, READ_BUFFER_BYTES};
 use landline_wire::relay::{ANSWER_HEADERS, is_answer_status, is_header_value, reaches_caller};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -56,6 +57,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) origin: &'a Origin,
     /// Time to the answer's head.
     pub(crate) deadline: Duration,
+    /// The request's bytes in the budget; until the answer begins.
+    pub(crate) hold: Option<OwnedSemaphorePermit>,
     pub(crate) pass: Pass,
     pub(crate) audit: Audit,
 }
@@ -63,9 +66,10 @@ pub(crate) struct Journey<'a> {
 /// Carries a request to the agent and gives the answer. The call is recorded when it fails, or when the answer's body has
 /// ended.
 pub(crate) async fn carry(journey: Journey<'_>, request: Request<Full<Bytes>>) -> Result<Response, Failure> {
-    let Journey { exchange, origin, deadline, pass, mut audit } = journey;
+    let Journey { exchange, origin, deadline, hold, pass, mut audit } = journey;
     let ends = Instant::now() + MAX_CALL;
     let asked = timeout(deadline, ask(exchange, origin, request)).await.unwrap_or(Err(Failure::Timeout));
+    drop(hold);
     let answer = asked.and_then(|(answer, connection)| {
         let (head, body) = answer.into_parts();
         Ok((head_for_caller(head, &audit)?, body, connection))

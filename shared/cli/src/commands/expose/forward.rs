@@ -2,15 +2,17 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyDataStream, BodyExt};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use landline_client::{Refusal, Reply, Request, Response, Streamed};
 use serde_json::json;
+use tokio::time::{Instant, Interval, interval_at};
 
 use super::watch::{Board, Watched};
 use crate::carry::base::{BadPath, Base};
@@ -21,6 +23,9 @@ use crate::carry::http::{Carrier, describe};
 const WHOLE_BYTES: u64 = 64 << 10;
 /// How long callers are told to wait for a server that is not there.
 const RETRY_MS: u64 = 2_000;
+/// An event stream may be silent for as long as it likes, but the relay ends a call without a part for 60 s: so often a
+/// part without bytes says that the server still holds the stream.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 
 pub(super) struct Forwarder {
     base: Base,
@@ -104,6 +109,8 @@ async fn pass_on(answer: http::Response<Incoming>, mut watched: Watched) -> Repl
     }
     watched.status(status);
     let headers = head::for_line(answer.headers());
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let may_be_silent = kind.starts_with("text/event-stream");
     let body = answer.into_body();
     if body.size_hint().upper().is_some_and(|bytes| bytes <= WHOLE_BYTES) {
         return match body.collect().await {
@@ -111,20 +118,35 @@ async fn pass_on(answer: http::Response<Incoming>, mut watched: Watched) -> Repl
             Err(_) => over(watched, broke_off().into()),
         };
     }
-    Streamed::new(status, headers, Pieces { body: body.into_data_stream(), watched }).into()
+    Streamed::new(status, headers, Pieces::new(body.into_data_stream(), watched, may_be_silent)).into()
 }
 
 /// The body of an answer as it comes, and the call that it belongs to.
-struct Pieces {
-    body: BodyDataStream<Incoming>,
+struct Pieces<S> {
+    body: S,
     watched: Watched,
+    /// For a body that may be silent.
+    alive: Option<Interval>,
 }
 
-impl Stream for Pieces {
+impl<S> Pieces<S> {
+    fn new(body: S, watched: Watched, may_be_silent: bool) -> Self {
+        let alive = may_be_silent.then(|| interval_at(Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE));
+        Self { body, watched, alive }
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Stream for Pieces<S> {
     type Item = Result<Bytes, Refusal>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = std::task::ready!(Pin::new(&mut self.body).poll_next(context));
+        let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(context) else {
+            let alive = self.alive.as_mut().map_or(Poll::Pending, |alive| alive.poll_tick(context));
+            return alive.map(|_| Some(Ok(Bytes::new())));
+        };
+        if let Some(alive) = &mut self.alive {
+            alive.reset();
+        }
         Poll::Ready(match next {
             Some(Ok(bytes)) => Some(Ok(bytes)),
             Some(Err(_)) => {
@@ -137,5 +159,26 @@ impl Stream for Pieces {
                 None
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_event_stream_shows_that_it_lives_and_other_bodies_wait() {
+        let board = Board::start(false, String::new());
+        let silent = || stream::pending::<Result<Bytes, ()>>();
+        let mut events = Pieces::new(silent(), board.begin(None, "GET", "/"), true);
+        for _ in 0..3 {
+            let begun = Instant::now();
+            assert_eq!(events.next().await, Some(Ok(Bytes::new())));
+            assert_eq!(begun.elapsed(), SIGN_OF_LIFE);
+        }
+        let mut other = Pieces::new(silent(), board.begin(None, "GET", "/"), false);
+        assert!(tokio::time::timeout(10 * SIGN_OF_LIFE, other.next()).await.is_err());
     }
 }

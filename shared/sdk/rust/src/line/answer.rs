@@ -51,7 +51,9 @@ pub struct Streamed {
 pub(super) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Refusal>> + Send>>;
 
 impl Streamed {
-    /// An answer from a stream of pieces. A piece may have any size: it is cut to what the relay grants.
+    /// An answer from a stream of pieces. A piece may have any size: it is cut to what the relay grants. An empty one
+    /// reaches no caller, but tells the relay that the answer goes on: without any piece for a minute it would end the
+    /// call.
     pub fn new(
         status: u16,
         headers: Vec<(String, String)>,

@@ -217,7 +217,7 @@ impl Sender {
     }
 
     async fn send_body(&self, mut bytes: Bytes) -> bool {
-        while !bytes.is_empty() {
+        loop {
             let piece = bytes.split_to(bytes.len().min(self.unit));
             // The cast is exact: a unit is at most `MAX_BODY_BYTES`.
             let Ok(permit) = self.credit.acquire_many(piece.len() as u32).await else { return false };
@@ -225,8 +225,10 @@ impl Sender {
             if !self.send(Answered::Piece { body: piece, more: true }).await {
                 return false;
             }
+            if bytes.is_empty() {
+                return true;
+            }
         }
-        true
     }
 
     async fn send(&self, answered: Answered) -> bool {

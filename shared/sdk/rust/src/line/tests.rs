@@ -341,7 +341,7 @@ async fn an_answer_in_parts_ends_with_its_body_or_with_a_refusal() {
     for (id, body) in [(2, &b""[..]), (4, b"x")] {
         seat.request(id, body).await;
         assert!(matches!(decode(&seat.message().await), Ok(Frame::Response(head)) if head.more));
-        for piece in [&b"one"[..], b"two"] {
+        for piece in [&b"one"[..], b"", b"two"] {
             let message = seat.message().await;
             assert_eq!(decode(&message).unwrap(), Frame::Chunk(Chunk { id, more: true, body: piece }));
         }
