@@ -42,6 +42,7 @@ fn api() -> Router<Exchange> {
         .route("/v1/auth/revoke", post(auth::revoke))
         .route("/.well-known/jwks.json", get(auth::jwks))
         // Calls.
+        .route("/relay/{agent_id}/.well-known/agent-card.json", get(agents::relay_card))
         .route("/relay/{agent_id}", any(direct::call))
         .route("/relay/{agent_id}/", any(direct::call))
         .route("/relay/{agent_id}/{*path}", any(direct::call))

@@ -23,7 +23,8 @@ fn dial_with_parts(addr: std::net::SocketAddr, key: &str) -> Line {
 }
 
 fn chunked(path: &str, key: &str) -> Vec<u8> {
-    format!("POST {path} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n").into()
+    format!("POST {path} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n")
+        .into()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use landline_api::Page;
 use landline_api::agents::{Agent, CardReplaced, Facets, Hit, Registered, Reliability};
 
 use super::ops::{self, Sort};
-use super::{a2a, search};
+use super::{a2a, relay_card, search};
 use crate::error::{Error, Result};
 use crate::extract::{AgentPath, JsonBody, Params, Principal};
 use crate::state::Exchange;
@@ -118,16 +118,34 @@ pub(crate) async fn card(
         let relay_url = format!("{}{}/relay/{id}", exchange.config.public_url, exchange.config.prefix);
         a2a::v1(&given, &relay_url).to_string()
     };
+    Ok(cacheable(body, agent.card_at, &headers))
+}
+
+/// `GET /relay/{agent_id}/.well-known/agent-card.json`
+pub(crate) async fn relay_card(
+    State(exchange): State<Exchange>,
+    AgentPath(id): AgentPath,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let agent = ops::card_of(&exchange, id).await?;
+    let given = serde_json::from_str(&agent.card).unwrap_or_default();
+    let relay_url = format!("{}{}/relay/{id}", exchange.config.public_url, exchange.config.prefix);
+    let is_open = agent.display.access == landline_api::agents::Access::Public;
+    let body = relay_card::relayed(&given, &relay_url, is_open).to_string();
+    Ok(cacheable(body, agent.updated_at.max(agent.card_at), &headers))
+}
+
+/// A card with what caches need, or 304 for one that the caller has.
+fn cacheable(body: String, changed_at: i64, headers: &HeaderMap) -> Response {
     let etag = etag(&body);
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let validators =
-        [(ETAG, etag.clone()), (CACHE_CONTROL, CARD_CACHE.into()), (LAST_MODIFIED, http_date(agent.card_at))];
+    let validators = [(ETAG, etag.clone()), (CACHE_CONTROL, CARD_CACHE.into()), (LAST_MODIFIED, http_date(changed_at))];
     if known.is_some_and(|known| {
         known.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
     }) {
-        return Ok((StatusCode::NOT_MODIFIED, validators).into_response());
+        return (StatusCode::NOT_MODIFIED, validators).into_response();
     }
-    Ok((validators, [(CONTENT_TYPE, "application/json")], body).into_response())
+    (validators, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// A strong validator of a text.

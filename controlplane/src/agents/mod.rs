@@ -20,6 +20,7 @@ mod display;
 pub(crate) mod http;
 mod model;
 pub mod ops;
+mod relay_card;
 mod reliability;
 pub(crate) mod search;
 pub(crate) mod store;

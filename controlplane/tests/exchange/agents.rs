@@ -113,6 +113,23 @@ on_both! {
         assert_eq!(again.headers["etag"], served.headers["etag"]);
     }
 
+    async fn the_card_under_the_relay_address_points_here(world) {
+        let bot = world.register("Echo").await;
+        let path = format!("/relay/{}/.well-known/agent-card.json", bot.id);
+        let answer = world.get(&path).await;
+        let card = answer.ok(200);
+        assert_eq!(card["supportedInterfaces"][0]["url"], format!("https://relay.example/connect/relay/{}", bot.id));
+        assert!(card["securitySchemes"]["landline"].is_object(), "calls need a credential");
+        for header in ["etag", "cache-control", "last-modified"] {
+            assert!(answer.headers.contains_key(header), "{header}");
+        }
+        let public = Some(json!({"access": "public"}));
+        world.send(Method::PATCH, &format!("/v1/agents/{}", bot.id), Some(&bot.key), public).await.ok(200);
+        let card = world.get(&path).await.ok(200);
+        assert!(card.get("securitySchemes").is_none(), "anonymous callers are admitted");
+        world.get("/relay/0190aaaa-0000-7000-8000-000000000000/.well-known/agent-card.json").await.problem("not_found");
+    }
+
     async fn the_owner_replaces_the_card_and_changes_how_it_is_shown(world) {
         let bot = world.register("Echo").await;
         world.register("Other").await;

@@ -71,7 +71,7 @@ on_both! {
         let host = Host::start("127.0.0.2", answer("200 OK", "", "hello")).await;
         let (alice, bob) = (world.register("alice").await, agent_at(&world, "bob", host.port).await);
         for token in [None, Some(alice.key.as_str()), Some(world.admin().as_str())] {
-            for rest in ["", "/", "/x", "/.well-known/agent-card.json"] {
+            for rest in ["", "/", "/rpc", "/.well-known/agent.json"] {
                 let mut request = Request::post(format!("/connect/relay/{}{rest}", bob.id)).extension(Peer(PEER));
                 for forged in ["x-relay-caller", "x-landline-caller", "caller", "x-landline-as"] {
                     request = request.header(forged, alice.id.to_string());
@@ -196,12 +196,12 @@ on_both! {
             world.raw(passed(Some(&alice), method, &format!("{}{rest}", bob.id), &[], "")).await.problem("not_found");
         }
         assert_eq!(host.connections(), 0);
-        for rest in ["", "/"] {
+        for rest in ["", "/", "/rpc"] {
             world.raw(passed(Some(&alice), "POST", &format!("{}{rest}", bob.id), &[], "{}")).await.ok(200);
         }
-        world.raw(passed(Some(&alice), "GET", &format!("{}/.well-known/agent-card.json", bob.id), &[], "")).await.ok(200);
+        world.raw(passed(Some(&alice), "GET", &format!("{}/.well-known/agent.json", bob.id), &[], "")).await.ok(200);
         let lines: Vec<String> = host.requests().iter().map(|r| r.lines().next().unwrap().to_owned()).collect();
-        assert_eq!(lines, ["POST /rpc HTTP/1.1", "POST /rpc HTTP/1.1", "GET /.well-known/agent-card.json HTTP/1.1"]);
+        assert_eq!(lines, ["POST /rpc HTTP/1.1", "POST /rpc HTTP/1.1", "POST /rpc HTTP/1.1", "GET /.well-known/agent.json HTTP/1.1"]);
     }
 
     async fn an_answer_comes_as_it_is_made(world, lab) {

@@ -257,6 +257,24 @@ fn a_server_that_is_away_is_said_so_and_called_again_when_it_is_back() {
 }
 
 #[test]
+fn a_relay_that_restarts_finds_the_agent_again() {
+    let data = Data::new();
+    let listen = format!("127.0.0.1:{}", landline_tests::server::free_port());
+    let relay = Server::up(&data, &["--listen", &listen]);
+    let (addr, local) = (relay.addr, Local::start("Weather"));
+    let file = data.beside("weather.json").to_str().expect("UTF-8").to_owned();
+    let target = local.url();
+    let exposed = Program::exposed(&data, &["expose", &target, "--url", &relay.url, "--identity", &file, "--public"]);
+    let request = Request::get(format!("/connect/relay/{}/x", exposed.id()));
+    ask(addr, &request).expect(200);
+    relay.stop();
+    let _relay = Server::up(&data, &["--listen", &listen]);
+    eventually(Duration::from_secs(45), "the line to be up again", || {
+        (ask(addr, &request).status == 200).then_some(())
+    });
+}
+
+#[test]
 fn the_identity_is_kept_and_the_entry_follows_the_server_and_the_flags() {
     let world = World::start("Weather");
     let other = api::register(world.relay.addr, "other-agent");

@@ -51,9 +51,8 @@ async fn dispatch(exchange: &Exchange, caller: Caller, request: Request) -> Resu
     let agent: AgentId = id.parse().map_err(|bad| Error::invalid("agent_id", format!("{bad}.")))?;
     let rest = match wanted {
         Target::Call { rest } => rest,
-        // Ours on a line; without one the agent's own card is what there is to read.
-        Target::Card => &below[id.len()..],
-        Target::Stream | Target::Status => return Err(Error::plain(Code::NotFound)),
+        // Ours, and not here.
+        Target::Card | Target::Stream | Target::Status => return Err(Error::plain(Code::NotFound)),
     };
     let callee = judge(exchange, caller, agent).await?;
     let new_audit = |began| {

@@ -96,8 +96,8 @@ pub(crate) struct Plan {
     pub(crate) wrap: Option<Interface>,
 }
 
-/// Where an agent's card is found, by the version of the standard.
-const CARD_PATHS: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
+/// Where an agent's card was found before A2A 0.3. The newer path is ours, with a line and without one.
+const CARD_PATH: &str = "/.well-known/agent.json";
 
 /// What cannot be asked of an agent that has no line, as a sentence for its caller.
 pub(crate) const ONLY: &str = "The agent holds no line now. Without one only `POST` to the interface that its card declares \
@@ -107,8 +107,9 @@ impl Callee {
     /// The request to the agent; `None`: this is not asked of an agent without a line.
     pub(crate) fn plan(&self, wanted: Wanted<'_>) -> Option<Plan> {
         if matches!(*wanted.method, Method::GET | Method::HEAD) {
-            let path = CARD_PATHS.into_iter().find(|path| *path == wanted.rest && !wanted.as_message)?;
-            return Some(Plan { method: wanted.method.clone(), path: PathAndQuery::from_static(path), wrap: None });
+            let path = PathAndQuery::from_static(CARD_PATH);
+            let is_card = wanted.rest == CARD_PATH && !wanted.as_message;
+            return is_card.then(|| Plan { method: wanted.method.clone(), path, wrap: None });
         }
         if *wanted.method != Method::POST {
             return None;
@@ -122,9 +123,7 @@ impl Callee {
             let interface = self.interfaces.iter().find(speaks_rpc).or(self.interfaces.first())?;
             (interface, interface.target.path.clone())
         } else {
-            let speaks_rest = |interface: &&Interface| interface.binding == Binding::HttpJson;
-            let interface = self.interfaces.iter().find(speaks_rest).filter(|_| is_below(wanted.rest))?;
-            (interface, interface.below(wanted.rest))
+            self.interfaces.iter().find_map(|interface| Some((interface, interface.at(wanted.rest)?)))?
         };
         let path = format!("{path}{}", interface.target.query).parse().ok()?;
         Some(Plan { method: Method::POST, path, wrap: wanted.as_message.then(|| interface.clone()) })
@@ -132,6 +131,18 @@ impl Callee {
 }
 
 impl Interface {
+    /// The path that a caller's path is on this interface, which the relay card shows at its own path below the relay
+    /// address. `None`: it is another place.
+    fn at(&self, rest: &str) -> Option<String> {
+        let below = rest.strip_prefix(self.target.path.trim_end_matches('/'))?;
+        match self.binding {
+            // As on a line, a slash at the end makes no difference.
+            _ if matches!(below, "" | "/") => Some(self.target.path.clone()),
+            Binding::HttpJson if is_below(below) => Some(self.below(below)),
+            Binding::HttpJson | Binding::JsonRpc => None,
+        }
+    }
+
     fn below(&self, rest: &str) -> String {
         format!("{}{rest}", self.target.path.trim_end_matches('/'))
     }

@@ -65,17 +65,25 @@ pub fn path_below(url: &str, base: &str) -> Option<String> {
     (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
 }
 
-/// Takes a security scheme out of a card: whoever serves the card fulfils it for its clients.
+/// Takes a security scheme out of a card and its skills: whoever serves the card fulfils it for its clients.
 pub fn fulfil(card: &mut Card, scheme: &str) {
-    if let Some(Value::Object(schemes)) = card.get_mut("securitySchemes") {
-        if schemes.remove(scheme).is_none() {
-            return;
-        }
-        if schemes.is_empty() {
-            card.remove("securitySchemes");
+    let Some(Value::Object(schemes)) = card.get_mut("securitySchemes") else { return };
+    if schemes.remove(scheme).is_none() {
+        return;
+    }
+    if schemes.is_empty() {
+        card.remove("securitySchemes");
+    }
+    release(card, scheme);
+    for skill in card.get_mut("skills").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(skill) = skill.as_object_mut() {
+            release(skill, scheme);
         }
     }
-    let Some(Value::Array(alternatives)) = card.get_mut("securityRequirements") else { return };
+}
+
+fn release(object: &mut Card, scheme: &str) {
+    let Some(Value::Array(alternatives)) = object.get_mut("securityRequirements") else { return };
     for alternative in alternatives.iter_mut() {
         if let Some(Value::Object(schemes)) = alternative.get_mut("schemes") {
             schemes.remove(scheme);
@@ -86,7 +94,7 @@ pub fn fulfil(card: &mut Card, scheme: &str) {
         alternative.get("schemes").and_then(Value::as_object).is_none_or(|schemes| schemes.is_empty())
     };
     if alternatives.iter().any(is_free) {
-        card.remove("securityRequirements");
+        object.remove("securityRequirements");
     }
 }
 
@@ -151,11 +159,13 @@ mod tests {
         let mut both = card(json!({
             "securitySchemes": {"landline": {"httpAuthSecurityScheme": {"scheme": "bearer"}}, "key": {}},
             "securityRequirements": [{"schemes": {"landline": {"list": []}, "key": {"list": []}}}],
+            "skills": [{"securityRequirements": [{"schemes": {"landline": {"list": []}}}]}],
         }));
         fulfil(&mut both, "landline");
         let rest = json!({
             "securitySchemes": {"key": {}},
             "securityRequirements": [{"schemes": {"key": {"list": []}}}],
+            "skills": [{}],
         });
         assert_eq!(Value::from(both), rest);
         let mut alone = card(json!({

@@ -126,7 +126,7 @@ impl Port {
         let relayed = format!("/relay/{}", self.agent);
         card::point(&mut given, |url| {
             // Below the agent's place at a relay the path is the agent's; any other address is not reached from here.
-            let path = url.split_once(&relayed).map_or("", |(_, path)| path);
+            let path = url.rsplit_once(&relayed).map_or("", |(_, path)| path);
             Some(format!("{}{}", self.names.url, path.trim_end_matches('/')))
         });
         card::fulfil(&mut given, RELAY_SCHEME);

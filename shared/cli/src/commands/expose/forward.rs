@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use landline_client::{Refusal, Reply, Request, Response, Streamed};
+use landline_wire::limits::CALL_TIMEOUT_MS;
 use serde_json::json;
 use tokio::time::{Instant, Interval, interval_at};
 
@@ -26,6 +27,7 @@ const RETRY_MS: u64 = 2_000;
 /// An event stream may be silent for as long as it likes, but the relay ends a call without a part for 60 s: so often a
 /// part without bytes says that the server still holds the stream.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
+const _: () = assert!(SIGN_OF_LIFE.as_millis() * 2 < CALL_TIMEOUT_MS as u128, "one may be late");
 
 pub(super) struct Forwarder {
     base: Base,
@@ -53,6 +55,9 @@ impl Forwarder {
 
     fn request(&self, request: Request) -> Result<http::Request<Body>, Reply> {
         let uri = self.base.join(&request.path).map_err(bad_path)?;
+        if !landline_wire::relay::is_verb(&request.verb) {
+            return Err(bad_path(BadPath::Malformed));
+        }
         let verb = Method::from_bytes(request.verb.as_bytes()).map_err(|_| bad_path(BadPath::Malformed))?;
         let host = HeaderValue::from_str(self.base.authority()).map_err(|_| bad_path(BadPath::Malformed))?;
         let mut made = http::Request::new(Body::from(request.body));

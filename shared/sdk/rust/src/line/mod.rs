@@ -94,9 +94,11 @@ impl Line {
         let commands = Arc::new(Commands::new(settings.max_calls));
         let caller = Caller { commands: commands.clone(), state: state.clone() };
         let (leave, left) = oneshot::channel();
+        let handler = Arc::new(handler);
+        // Called within the call's own task: one that panics before its first await costs its own call only, too.
         let handler = Arc::new(move |request| -> types::Answering {
-            let answering = handler(request);
-            Box::pin(async move { answering.await.into() })
+            let handler = handler.clone();
+            Box::pin(async move { handler(request).await.into() })
         });
         let supervisor = Supervisor { settings, target, handler, caller: caller.clone(), state: state_sender };
         let task = tokio::spawn(supervisor.run(left));

@@ -133,18 +133,23 @@ async fn a_call_is_answered() {
 #[tokio::test]
 async fn a_handler_that_panics_costs_its_own_call_only() {
     let (listener, settings) = listen().await;
-    let handler = |request: Request| async move {
-        assert_ne!(&request.body[..], b"bad", "on purpose");
-        Response::ok(request.body)
+    let handler = |request: Request| {
+        assert_ne!(&request.body[..], b"bad at once", "on purpose");
+        async move {
+            assert_ne!(&request.body[..], b"bad", "on purpose");
+            Response::ok(request.body)
+        }
     };
     let _line = Line::dial(settings, handler).unwrap();
     let mut seat = Seat::take(&listener).await;
-    seat.request(2, b"bad").await;
-    let message = seat.message().await;
-    let Frame::Error(error) = decode(&message).unwrap() else { panic!() };
-    assert_eq!((error.id, error.code), (Some(2), "handler_failed"));
-    seat.request(4, b"good").await;
-    assert!(matches!(decode(&seat.message().await), Ok(Frame::Response(response)) if response.id == 4));
+    for (id, body) in [(2, &b"bad"[..]), (4, b"bad at once")] {
+        seat.request(id, body).await;
+        let message = seat.message().await;
+        let Frame::Error(error) = decode(&message).unwrap() else { panic!() };
+        assert_eq!((error.id, error.code), (Some(id), "handler_failed"));
+    }
+    seat.request(6, b"good").await;
+    assert!(matches!(decode(&seat.message().await), Ok(Frame::Response(response)) if response.id == 6));
 }
 
 #[tokio::test]
