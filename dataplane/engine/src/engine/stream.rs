@@ -117,7 +117,8 @@ impl Engine {
         stream.ended = true;
         stream.quiet_since = Some(now.ms());
         self.replay_bytes += stream.bytes - before;
-        if let Some(reader) = stream.reader {
+        // What it was just told is the last that it hears.
+        if let Some(reader) = stream.reader.take() {
             self.reply(reader, Reply::Part { body, more: false, cost }, now);
         }
     }
@@ -164,8 +165,9 @@ impl Engine {
         if !is_theirs || !in_reach {
             return Err(gone());
         }
-        let before = stream.reader.replace(resume.origin);
         let (call, ended) = (stream.call, stream.ended);
+        // A complete stream is told at once and to its end: there is nobody to tell more.
+        let before = std::mem::replace(&mut stream.reader, (!ended).then_some(resume.origin));
         if !ended {
             stream.quiet_since = None;
         }
