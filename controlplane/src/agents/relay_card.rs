@@ -45,7 +45,10 @@ fn moved(url: &str, relay_url: &str) -> String {
     let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = behind_scheme.find('/').map_or("", |at| &behind_scheme[at..]);
     let path = &path[..path.find(['?', '#']).unwrap_or(path.len())];
-    format!("{relay_url}{}", path.trim_end_matches('/'))
+    // An exposed agent is registered with its relay address: what stands behind it is the path already.
+    let own = relay_url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("");
+    let below = path.strip_prefix(own).filter(|rest| !own.is_empty() && (rest.is_empty() || rest.starts_with('/')));
+    format!("{relay_url}{}", below.unwrap_or(path).trim_end_matches('/'))
 }
 
 /// Adds our scheme to every requirement of the card and of its skills: a call needs the agent's credential and ours.
@@ -105,6 +108,16 @@ mod tests {
         assert_eq!(urls, [json!(RELAY), json!(format!("{RELAY}/rest"))]);
         assert!(served.get("signatures").is_none());
         assert!(served["securitySchemes"].get("landline").is_none(), "anonymous callers need nothing of ours");
+    }
+
+    #[test]
+    fn an_exposed_agents_interfaces_are_here_already() {
+        let mut card = card();
+        card["supportedInterfaces"][0]["url"] = format!("{RELAY}/rpc").into();
+        card["supportedInterfaces"][1]["url"] = RELAY.into();
+        let served = relayed(&card, RELAY, true);
+        assert_eq!(served["supportedInterfaces"][0]["url"], format!("{RELAY}/rpc"));
+        assert_eq!(served["supportedInterfaces"][1]["url"], RELAY);
     }
 
     #[test]

@@ -47,6 +47,8 @@ documents! {
     "ARCHITECTURE" "How it is built: two planes, the crates, and a call's way through them.";
     "adr/0001-two-planes" "Why a control plane and a data plane, and what each may do.";
     "adr/0002-ids-sql-revocation-mailboxes" "Why ids, SQL, revocation and the cores' mailboxes are as they are.";
+    "adr/0003-policies-are-pushed" "Why every switch knows who may call whom before anybody calls.";
+    "adr/0004-resumable-streams" "Where a stream that can be resumed lives, and what is kept of it.";
 }
 
 /// The address that the documents name; a running server puts its own in its place.

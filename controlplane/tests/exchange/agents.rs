@@ -124,7 +124,7 @@ on_both! {
             assert!(answer.headers.contains_key(header), "{header}");
         }
         let public = Some(json!({"access": "public"}));
-        world.send(Method::PATCH, &format!("/v1/agents/{}", bot.id), Some(&bot.key), public).await.ok(200);
+        world.send(Method::PATCH, &format!("/connect/v1/agents/{}", bot.id), Some(&bot.key), public).await.ok(200);
         let card = world.get(&path).await.ok(200);
         assert!(card.get("securitySchemes").is_none(), "anonymous callers are admitted");
         world.get("/relay/0190aaaa-0000-7000-8000-000000000000/.well-known/agent-card.json").await.problem("not_found");

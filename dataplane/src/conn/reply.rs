@@ -23,7 +23,8 @@ pub(super) async fn answer_call(
         Reply::Failed(problem) => conn.answer_problem(asked, &problem, keep_alive).await,
         Reply::Head { status, headers, body, more: false, .. } => {
             let bodiless = matches!(status, 204 | 304);
-            let framing = if bodiless { Framing::None } else { Framing::Length(body.len() as u64) };
+            // HEAD: the length is that of a body that the agent did not send, and not ours to make up.
+            let framing = if bodiless || asked.is_head { Framing::None } else { Framing::Length(body.len() as u64) };
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
             let body = if bodiless || asked.is_head { Bytes::new() } else { body };
             match conn.flush_with(body).await {

@@ -136,6 +136,20 @@ impl World {
         self.streams.push((from, to, id));
     }
 
+    fn meddle(&mut self, node: &mut Node, line: u8, victim: u8, which: u8) {
+        let some_line = |node: &Node, n: u8| (!node.lines.is_empty()).then(|| n as usize % node.lines.len());
+        let (Some(line), Some(victim)) = (some_line(node, line), some_line(node, victim)) else { return };
+        let ids: Vec<u64> = self.requests.get(&victim).into_iter().flatten().map(|(id, _)| *id).collect();
+        if line == victim || ids.is_empty() {
+            return;
+        }
+        let id = ids[which as usize % ids.len()];
+        node.respond(line, id, b"forged");
+        node.chunk(line, id, b"forged", false);
+        node.send(line, &Frame::Credit { id, bytes: 1 });
+        node.send(line, &Frame::Cancel { id, code: None });
+    }
+
     fn resume(&mut self, node: &mut Node, which: u8, core: u8, after: u64) {
         if self.streams.is_empty() {
             return;
@@ -199,18 +213,7 @@ impl World {
                     node.respond(line, id, &body);
                 }
             }
-            Act::Meddle { line, victim, which } => {
-                let (Some(line), Some(victim)) = (some_line(node, line), some_line(node, victim)) else { return };
-                let ids: Vec<u64> = self.requests.get(&victim).into_iter().flatten().map(|(id, _)| *id).collect();
-                if line == victim || ids.is_empty() {
-                    return;
-                }
-                let id = ids[which as usize % ids.len()];
-                node.respond(line, id, b"forged");
-                node.chunk(line, id, b"forged", false);
-                node.send(line, &Frame::Credit { id, bytes: 1 });
-                node.send(line, &Frame::Cancel { id, code: None });
-            }
+            Act::Meddle { line, victim, which } => self.meddle(node, line, victim, which),
             Act::Leave { which } => {
                 if !self.calls.is_empty() {
                     let (conn, core, to) = self.calls[which as usize % self.calls.len()];

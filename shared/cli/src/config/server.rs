@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
 
@@ -79,6 +80,8 @@ pub struct Server {
     pub rate_limits: RateLimits,
     /// Origins of pages that may use the API.
     pub allowed_origins: Vec<String>,
+    /// Networks that are not public and may be called all the same.
+    pub private_egress: Vec<Cidr>,
     /// Days that call records are kept.
     pub audit_days: u32,
     /// Join token and place of the exchange.
@@ -222,6 +225,7 @@ impl Merged {
             registration: self.get(Key::Registration, values::registration),
             rate_limits: self.get(Key::RateLimits, values::rate_limits),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
+            private_egress: self.get(Key::AllowPrivateEgress, values::networks),
             audit_days: self.get(Key::AuditDays, values::days),
             join: self.optional(Key::Join, values::join),
             exchange: self.optional(Key::Exchange, values::host_port),

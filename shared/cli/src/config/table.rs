@@ -37,6 +37,7 @@ pub enum Key {
     Registration,
     RateLimits,
     AllowedOrigins,
+    AllowPrivateEgress,
     AuditDays,
     Join,
     Exchange,
@@ -208,6 +209,16 @@ pub static SETTINGS: &[Setting] = &[
         POLICY,
         values::origins,
         "Origins by comma whose pages may use the API and open lines (CORS and WebSocket); none by default"
+    ),
+    setting!(
+        AllowPrivateEgress,
+        "allow_private_egress",
+        UP | EXCHANGE,
+        "CIDRS",
+        "",
+        POLICY,
+        values::networks,
+        "Networks by comma, such as 10.1.0.0/16, that are not public but may be called for agents with a URL; none by default"
     ),
     setting!(
         AuditDays,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
 use tracing_subscriber::filter::EnvFilter;
@@ -101,6 +102,12 @@ pub fn registration(text: &str) -> Read<RegistrationMode> {
 /// Rate limits; the form is the exchange's.
 pub fn rate_limits(text: &str) -> Read<RateLimits> {
     text.parse::<RateLimits>().map_err(|error| error.to_string())
+}
+
+/// Networks.
+pub fn networks(text: &str) -> Read<Vec<Cidr>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse::<Cidr>().map_err(|error| error.to_string())).collect()
 }
 
 /// Days.

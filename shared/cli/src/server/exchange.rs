@@ -44,6 +44,7 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
     config.registration = registration;
     config.rate_limits = settings.rate_limits.clone();
     config.cors_origins.clone_from(&settings.allowed_origins);
+    config.private_egress.clone_from(&settings.private_egress);
     config.audit_retention_days = settings.audit_days;
     Ok(config)
 }
