@@ -209,6 +209,10 @@ impl Credentials {
         if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return refused(Code::TokenInvalid, "The credential is empty or too long.");
         }
+        // Before the first snapshot is complete nothing is known of what was revoked and blocked.
+        if !self.ready {
+            return refused(Code::ExchangeUnavailable, "The switch has not heard from its exchange yet.");
+        }
         // A compact JWS has two dots, an API key none.
         if token.contains('.') { self.check_token(token, now) } else { self.check_key(token, ip, now) }
     }

@@ -82,6 +82,10 @@ impl Engine {
         let timeout_ms = request.timeout_ms.min(self.config.call_timeout_ms);
         let (at, parts) = self.lines.get(key).map_or((0, false), |line| (line.calls.len(), line.parts));
         let gathers = request.more && !parts;
+        if request.more && request.body.len() > WINDOW_BYTES {
+            let problem = Problem::new(Code::FlowControl, "The first part is larger than the window.");
+            return Err(Box::new((request.origin, problem)));
+        }
         if gathers && request.length.is_some_and(|length| length > self.config.max_body_bytes as u64) {
             let detail = format!("The agent takes bodies whole, of at most {} bytes.", self.config.max_body_bytes);
             return Err(Box::new((request.origin, Problem::new(Code::BodyTooLarge, detail))));

@@ -38,6 +38,18 @@ fn a_rotated_key_closes_its_line_and_is_refused_on_every_core() {
 }
 
 #[test]
+fn before_the_first_snapshot_nobody_is_trusted() {
+    let mut engine = crate::Engine::new(0, 1, crate::Config::default(), [0; 32]);
+    let now = crate::Now { us: 0, unix_ms: 0 };
+    for credential in ["ll_key", "a.token.of-ours"] {
+        let Verdict::Refused(problem) = engine.credentials.check(credential, IP, now) else { panic!() };
+        assert_eq!(problem.code, Code::ExchangeUnavailable);
+    }
+    engine.synced(true, now);
+    assert!(matches!(engine.credentials.check("ll_key", IP, now), Verdict::Ask(_)));
+}
+
+#[test]
 fn one_revoked_token_closes_its_own_line_only() {
     let mut node = Node::new(1);
     let jti = uuid::Uuid::from_u128;

@@ -143,6 +143,17 @@ fn the_calls_of_a_line_are_bounded_and_their_ids_used_once() {
 }
 
 #[test]
+fn a_first_part_over_the_window_is_refused() {
+    let (mut node, to) = node(true);
+    let from = node.attach(agent(2));
+    node.take(from);
+    let (target, body) = (agent(1).to_string(), vec![0; WINDOW_BYTES + 1]);
+    node.send(from, &Frame::Call(Call { id: 1, to: &target, more: true, body: &body, ..Call::default() }));
+    assert_eq!(node.take(from), [Sent::Error { id: Some(1), code: "flow_control".into() }]);
+    assert!(node.take(to).is_empty());
+}
+
+#[test]
 fn a_cancelled_call_is_answered_nothing_and_a_cancel_of_nothing_is_a_stray() {
     let (mut node, to) = node(true);
     let from = node.attach(agent(2));
