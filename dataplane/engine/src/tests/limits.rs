@@ -30,6 +30,30 @@ fn one_caller_cannot_take_a_line_for_itself_and_all_together_not_more_than_it_ho
 }
 
 #[test]
+fn a_core_holds_no_more_bytes_than_its_budget() {
+    let mut node = Node::with(1, small());
+    node.attach(agent(1));
+    let conn = node.call(0, Some(agent(2)), agent(1), &vec![0; (1 << 20) + 1]);
+    let problem = node.problem(conn);
+    assert_eq!((problem.code, problem.retry_after_s), (Code::Overloaded, Some(1)));
+    let conn = node.call(0, Some(agent(2)), agent(1), &vec![0; 1 << 20]);
+    assert!(node.reply(conn).is_empty());
+    // A body that is gathered counts from its first part.
+    let budget = Config { body_budget: 300 << 10, ..Config::default() };
+    let mut node = Node::with(1, budget);
+    node.attach(agent(1));
+    let conn = node.upload(0, Some(agent(2)), agent(1));
+    let origin = crate::Origin::Http { core: 0, conn: crate::ConnKey(conn) };
+    for _ in 0..2 {
+        let now = node.now;
+        node.engines[0].part_at(0, origin, vec![0; 200 << 10].into(), true, now);
+        node.run();
+    }
+    assert_eq!(node.problem(conn).code, Code::Overloaded);
+    assert_eq!(node.engines[0].held_bytes(), 0);
+}
+
+#[test]
 fn a_full_spool_stops_calls_that_could_not_be_audited() {
     let mut node = Node::new(1);
     node.attach(agent(1));

@@ -1,5 +1,5 @@
 //! Random sequences of what agents, callers, time and the exchange may do, on several cores. A failure prints its
-//! seed's operations.
+//! operations.
 
 use std::collections::{HashMap, HashSet};
 

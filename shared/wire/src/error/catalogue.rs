@@ -273,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_has_its_thirty_codes_with_their_statuses() {
-        let seed = [
+    fn the_codes_that_clients_know_keep_their_statuses() {
+        let known = [
             ("token_missing", 401),
             ("token_invalid", 401),
             ("not_authorized", 403),
@@ -306,7 +306,7 @@ mod tests {
             ("rate_limited", 429),
             ("internal_error", 500),
         ];
-        for (code, status) in seed {
+        for (code, status) in known {
             assert_eq!(Code::parse(code).map(Code::status), Some(status), "{code}");
         }
     }
