@@ -1,5 +1,5 @@
-//! How many sockets may be open that have not said who they are: in all, and from one address. Shared by the cores;
-//! touched when a connection comes and when it has spoken, not by calls.
+//! How many sockets may be open that have not said who they are, and how many lines: in all, and from one address.
+//! Shared by the cores; touched when a connection comes and when it has spoken, not by calls.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,6 +19,15 @@ struct State {
     by_ip: HashMap<IpAddr, usize>,
 }
 
+/// Which bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// In all.
+    Total,
+    /// From this address.
+    Address,
+}
+
 /// One socket's place; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -31,15 +40,21 @@ impl Admission {
         Self { most, most_per_ip, state: Mutex::default() }
     }
 
-    /// A place for a socket from this address; `None` if there is none.
-    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+    /// A place for a socket from this address.
+    ///
+    /// # Errors
+    /// Which bound is reached.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Place, Full> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.total >= self.most || state.by_ip.get(&ip).is_some_and(|count| *count >= self.most_per_ip) {
-            return None;
+        if state.total >= self.most {
+            return Err(Full::Total);
+        }
+        if state.by_ip.get(&ip).is_some_and(|count| *count >= self.most_per_ip) {
+            return Err(Full::Address);
         }
         state.total += 1;
         *state.by_ip.entry(ip).or_default() += 1;
-        Some(Place { admission: Arc::clone(self), ip })
+        Ok(Place { admission: Arc::clone(self), ip })
     }
 
     /// Places taken.
@@ -71,11 +86,11 @@ mod tests {
         let ip = |n| IpAddr::from([127, 0, 0, n]);
         let first = admission.admit(ip(1));
         let _second = admission.admit(ip(1)).unwrap();
-        assert!(admission.admit(ip(1)).is_none());
+        assert_eq!(admission.admit(ip(1)).unwrap_err(), Full::Address);
         let _third = admission.admit(ip(2)).unwrap();
-        assert!(admission.admit(ip(3)).is_none());
+        assert_eq!(admission.admit(ip(3)).unwrap_err(), Full::Total);
         drop(first);
         assert_eq!(admission.len(), 2);
-        assert!(admission.admit(ip(3)).is_some());
+        assert!(admission.admit(ip(3)).is_ok());
     }
 }

@@ -209,8 +209,7 @@ fn shared(config: SwitchConfig, cores: usize, driver: crate::Driver) -> io::Resu
     let boot: [u8; 4] = random()?;
     Ok(Shared {
         admission: Arc::new(Admission::new(config.max_unauthenticated, config.max_unauthenticated_per_ip)),
-        lines_per_ip: (config.max_lines_per_ip > 0)
-            .then(|| Arc::new(Admission::new(usize::MAX, config.max_lines_per_ip))),
+        lines: line_bounds(&config),
         config,
         cores,
         driver,
@@ -225,6 +224,13 @@ fn shared(config: SwitchConfig, cores: usize, driver: crate::Driver) -> io::Resu
     })
 }
 
+/// The bounds of lines that the operator set; 0 is none.
+fn line_bounds(config: &SwitchConfig) -> Option<Arc<Admission>> {
+    let bound = |most: usize| if most == 0 { usize::MAX } else { most };
+    let is_bounded = config.max_lines > 0 || config.max_lines_per_ip > 0;
+    is_bounded.then(|| Arc::new(Admission::new(bound(config.max_lines), bound(config.max_lines_per_ip))))
+}
+
 fn engine_config(shared: &Shared) -> Config {
     Config {
         max_body_bytes: shared.config.max_body_bytes,
@@ -232,7 +238,6 @@ fn engine_config(shared: &Shared) -> Config {
         max_in_flight_per_caller: (shared.config.max_in_flight / 4).max(1),
         heartbeat_s: shared.config.heartbeat_s,
         body_budget: shared.config.body_budget_bytes,
-        max_lines: shared.config.max_lines.div_ceil(shared.cores),
         ..Config::default()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use landline_tests::api;
 use landline_tests::frame;
 use landline_tests::http::{Answer, Conn, Request, once};
-use landline_tests::line::{ENDPOINT, EchoAgent, Line};
+use landline_tests::line::{ENDPOINT, EchoAgent, Ended, Line};
 use landline_tests::server::{Data, Server};
 use landline_tests::wait::{SOON, eventually};
 use landline_tests::ws::Ws;
@@ -186,4 +186,24 @@ fn listeners_of_the_feed_are_bounded_per_address() {
     assert!(matches!(listen().0, 429 | 503));
     drop(held);
     eventually(SOON, "the places to be free again", || (listen().0 == 200).then_some(()));
+}
+
+#[test]
+fn lines_are_bounded_where_the_operator_says_so() {
+    let data = Data::new();
+    let server = Server::up(&data, &["--max-lines", "3", "--max-lines-per-ip", "2", "--rate-limits", "off"]);
+    let addr = server.addr;
+    let agents: Vec<_> = (0..5).map(|n| api::register(addr, &format!("line-{n}"))).collect();
+    let dial = |agent: usize, from: &str| {
+        let conn = Conn::open_from(from.parse().expect("an address"), addr).expect("listens");
+        Line::authenticate(Ws::upgrade(conn, ENDPOINT, &[]).expect("no fault").expect("an upgrade"), &agents[agent].key)
+    };
+    let (first, _second) = (dial(0, "127.0.0.1").expect("a line"), dial(1, "127.0.0.1").expect("a line"));
+    assert_eq!(dial(2, "127.0.0.1").unwrap_err(), Ended::Closed(4029, "lines_per_ip".into()));
+    let _third = dial(2, "127.0.0.2").expect("another address");
+    assert_eq!(dial(3, "127.0.0.3").unwrap_err(), Ended::Closed(4029, "lines_per_node".into()));
+    // A line that goes makes room.
+    drop(first);
+    eventually(SOON, "a place", || dial(3, "127.0.0.1").ok());
+    server.assert_no_panic();
 }

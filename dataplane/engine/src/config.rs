@@ -15,8 +15,6 @@ pub struct Config {
     pub max_in_flight_per_caller: usize,
     /// Seconds of silence before a ping.
     pub heartbeat_s: u64,
-    /// Lines of this core; 0 is no bound of its own.
-    pub max_lines: usize,
     /// Milliseconds to the first frame of an answer, at most.
     pub call_timeout_ms: u64,
     /// Milliseconds that a known API key counts while the exchange is away.
@@ -33,7 +31,6 @@ impl Default for Config {
             max_in_flight: limits::MAX_IN_FLIGHT,
             max_in_flight_per_caller: limits::MAX_IN_FLIGHT_PER_CALLER,
             heartbeat_s: limits::HEARTBEAT_S,
-            max_lines: 0,
             call_timeout_ms: limits::CALL_TIMEOUT_MS,
             stale_key_limit_ms: limits::STALE_KEY_LIMIT_MS,
             body_budget: limits::BODY_BUDGET_BYTES,

@@ -15,7 +15,7 @@ use landline_wire::session::server::{Input, Session, first_frame};
 use super::read::Fill;
 use super::relay::judge;
 use super::{After, Asked, Conn, close_code};
-use crate::admission::Place;
+use crate::admission::{Full, Place};
 use crate::core::{Adopt, CoreMail};
 use crate::line;
 
@@ -107,10 +107,16 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
     }
 }
 
-/// A place among the lines of the peer's address, if those are bounded.
+/// A place among the lines of the node and of the peer's address, if those are bounded.
 fn line_place(conn: &Conn) -> Result<Option<Place>, Violation> {
-    let Some(lines) = &conn.core.shared.lines_per_ip else { return Ok(None) };
-    lines.admit(conn.peer).map(Some).ok_or(Violation::new(close::CAP_REACHED, "lines_per_ip"))
+    let Some(lines) = &conn.core.shared.lines else { return Ok(None) };
+    lines.admit(conn.peer).map(Some).map_err(|full| {
+        let cap = match full {
+            Full::Total => "lines_per_node",
+            Full::Address => "lines_per_ip",
+        };
+        Violation::new(close::CAP_REACHED, cap)
+    })
 }
 
 /// Gives the session to its agent's home core.

@@ -41,7 +41,7 @@ pub(crate) struct Adopt {
     pub(crate) attach: Attach,
     /// What was read behind the `auth` frame.
     pub(crate) rest: BytesMut,
-    /// Its place among the lines of its address, if those are bounded.
+    /// Its place among the lines, if those are bounded.
     pub(crate) place: Option<Place>,
 }
 

@@ -41,8 +41,8 @@ pub(crate) struct Shared {
     /// Different at each start; part of the request ids that are made here.
     pub(crate) boot: u32,
     pub(crate) admission: Arc<Admission>,
-    /// Lines from one address, if that is bounded.
-    pub(crate) lines_per_ip: Option<Arc<Admission>>,
+    /// Lines, if they are bounded by configuration.
+    pub(crate) lines: Option<Arc<Admission>>,
     pub(crate) cards: Cards,
     pub(crate) gauges: Vec<CoreGauges>,
     pub(crate) uplink_metrics: OnceLock<Arc<UplinkMetrics>>,

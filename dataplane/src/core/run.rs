@@ -95,9 +95,9 @@ async fn accept(core: Rc<Core>, listener: TcpListener) {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
                 match core.shared.admission.admit(ip) {
-                    Some(place) => conn::start(&core, stream, ip, place),
+                    Ok(place) => conn::start(&core, stream, ip, place),
                     // Closed without an answer: to read its request would be to admit it.
-                    None => {
+                    Err(_) => {
                         core.shared.refused_sockets.fetch_add(1, Ordering::Relaxed);
                     }
                 }

@@ -49,9 +49,6 @@ impl Engine {
         if self.draining {
             return Err(Violation::new(close::GOING_AWAY, "the node is leaving"));
         }
-        if self.config.max_lines > 0 && self.lines.len() >= self.config.max_lines {
-            return Err(Violation::new(close::CAP_REACHED, "lines_per_node"));
-        }
         self.make_room(&attach, now)?;
         let key = self.lines.insert(Line {
             agent,

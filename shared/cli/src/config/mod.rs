@@ -2,7 +2,7 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | which settings there are, and the form of each | [`table`], [`values`] |
+//! | which settings there are, and the form of each | [`setting`], [`table`], [`values`] |
 //! | the layers as texts: flags, environment, file | [`flags`], [`layer`] |
 //! | merged (flag > environment > file > default) and built into typed settings | [`server`] |
 //! | what is wrong, all of it at once | [`mistake`] |
@@ -13,6 +13,7 @@ pub mod flags;
 pub mod layer;
 pub mod mistake;
 pub mod server;
+pub mod setting;
 pub mod table;
 pub mod values;
 

@@ -96,6 +96,16 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Calls in flight towards one line.
     pub max_in_flight: usize,
+    /// Lines of this switch; 0: no bound.
+    pub max_lines: usize,
+    /// Lines from one address; 0: no bound.
+    pub max_lines_per_ip: usize,
+    /// Sockets that have not spoken or authenticated.
+    pub max_pending: usize,
+    /// Of those, from one address.
+    pub max_pending_per_ip: usize,
+    /// Body bytes that one core holds.
+    pub body_budget: usize,
     /// Seconds of silence after which a line is pinged.
     pub heartbeat_s: u64,
     /// Time to finish after SIGTERM.
@@ -233,6 +243,11 @@ impl Merged {
             driver: self.get(Key::Driver, values::driver),
             max_body_bytes: self.get(Key::MaxBody, values::body_bytes),
             max_in_flight: self.get(Key::MaxInFlight, values::in_flight),
+            max_lines: self.get(Key::MaxLines, values::count),
+            max_lines_per_ip: self.get(Key::MaxLinesPerIp, values::count),
+            max_pending: self.get(Key::MaxPending, values::some),
+            max_pending_per_ip: self.get(Key::MaxPendingPerIp, values::some),
+            body_budget: self.get(Key::BodyBudget, values::budget_bytes),
             heartbeat_s: self.get(Key::Heartbeat, values::heartbeat),
             drain_deadline: self.get(Key::DrainDeadline, values::deadline),
             log: Log {

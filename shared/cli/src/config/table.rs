@@ -3,23 +3,7 @@
 
 use super::values;
 
-/// Every environment variable of ours begins so.
-pub const ENV_PREFIX: &str = "LANDLINE_";
-
-/// Variables of ours that are no settings of a server: read by the clients and by the reference agents.
-pub const OTHER_VARIABLES: [&str; 5] =
-    ["LANDLINE_CONFIG", "LANDLINE_URL", "LANDLINE_API_KEY", "LANDLINE_ADMIN_TOKEN", "LANDLINE_REGISTRATION_TOKEN"];
-/// Variables that begin so are for tests.
-pub const TEST_PREFIX: &str = "LANDLINE_TEST_";
-
-/// `landline up`.
-pub const UP: u8 = 1;
-/// `landline exchange`.
-pub const EXCHANGE: u8 = 2;
-/// `landline switch`.
-pub const SWITCH: u8 = 4;
-/// Commands that work on a data directory: `node`, `backup`, `restore`.
-pub const TOOL: u8 = 8;
+pub use super::setting::{ENV_PREFIX, EXCHANGE, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
 
 const SERVERS: u8 = UP | EXCHANGE | SWITCH;
 
@@ -45,44 +29,15 @@ pub enum Key {
     Driver,
     MaxBody,
     MaxInFlight,
+    MaxLines,
+    MaxLinesPerIp,
+    MaxPending,
+    MaxPendingPerIp,
+    BodyBudget,
     Heartbeat,
     DrainDeadline,
     LogFormat,
     LogLevel,
-}
-
-/// One setting.
-pub struct Setting {
-    /// Which one.
-    pub key: Key,
-    /// Its key in the file; the flag and the variable are spelled after it.
-    pub name: &'static str,
-    /// The commands that take it as a flag.
-    pub scope: u8,
-    /// What stands for the value in `--help`.
-    pub value: &'static str,
-    /// The value when it is set nowhere; empty if there is none.
-    pub default: &'static str,
-    /// Must its value stay out of messages?
-    pub secret: bool,
-    /// Heading in `--help`.
-    pub heading: &'static str,
-    /// What it does, for `--help` and the reference.
-    pub help: &'static str,
-    /// Checks one text; the error is the accepted form.
-    pub check: fn(&str) -> Result<(), String>,
-}
-
-impl Setting {
-    /// The flag without its dashes: `drain-deadline`.
-    pub fn flag(&self) -> String {
-        self.name.replace('_', "-")
-    }
-
-    /// The environment variable: `LANDLINE_DRAIN_DEADLINE`.
-    pub fn variable(&self) -> String {
-        format!("{ENV_PREFIX}{}", self.name.to_ascii_uppercase())
-    }
 }
 
 const PLACE: &str = "Where";
@@ -289,6 +244,56 @@ pub static SETTINGS: &[Setting] = &[
         SIZE,
         values::in_flight,
         "Calls in flight towards one line; one more is answered with 429"
+    ),
+    setting!(
+        MaxLines,
+        "max_lines",
+        UP | SWITCH,
+        "N",
+        "0",
+        SIZE,
+        values::count,
+        "Lines of this switch; 0 sets no bound. One more is closed with 4029 `lines_per_node`"
+    ),
+    setting!(
+        MaxLinesPerIp,
+        "max_lines_per_ip",
+        UP | SWITCH,
+        "N",
+        "0",
+        SIZE,
+        values::count,
+        "Lines from one address; 0 sets no bound. One more is closed with 4029 `lines_per_ip`"
+    ),
+    setting!(
+        MaxPending,
+        "max_pending",
+        UP | SWITCH,
+        "N",
+        "2000",
+        SIZE,
+        values::some,
+        "Sockets that have not spoken or authenticated, in all; one more is closed at once"
+    ),
+    setting!(
+        MaxPendingPerIp,
+        "max_pending_per_ip",
+        UP | SWITCH,
+        "N",
+        "64",
+        SIZE,
+        values::some,
+        "The same, from one address"
+    ),
+    setting!(
+        BodyBudget,
+        "body_budget",
+        UP | SWITCH,
+        "BYTES",
+        "256MiB",
+        SIZE,
+        values::budget_bytes,
+        "Bytes of bodies that one core holds at once; beyond them calls get 503"
     ),
     setting!(
         Heartbeat,

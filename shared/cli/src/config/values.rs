@@ -127,22 +127,36 @@ pub fn driver(text: &str) -> Read<Driver> {
 
 /// Bytes, as a number or with KiB or MiB. Bounded so that one message always fits a line's queue.
 pub fn body_bytes(text: &str) -> Read<usize> {
-    let (digits, unit) = match text.strip_suffix("KiB") {
-        Some(digits) => (digits, 1 << 10),
-        None => text.strip_suffix("MiB").map_or((text, 1), |digits| (digits, 1 << 20)),
-    };
-    digits
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit))
-        .filter(|bytes| (1 << 10..=7 << 20).contains(bytes))
-        .map_or_else(|| expected("bytes from 1KiB to 7MiB, such as 1048576 or 1MiB"), |bytes| Ok(bytes as usize))
+    bytes(text, 1 << 10, 7 << 20).map_or_else(|| expected("bytes from 1KiB to 7MiB, such as 1048576 or 1MiB"), Ok)
+}
+
+/// Bytes within bounds: a number, alone or with a unit.
+fn bytes(text: &str, least: u64, most: u64) -> Option<usize> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = units.iter().find_map(|(name, unit)| text.strip_suffix(name).map(|digits| (digits, *unit)));
+    let (digits, unit) = unit.unwrap_or((text, 1u64));
+    let count = digits.trim().parse::<u64>().ok()?.checked_mul(unit)?;
+    (least..=most).contains(&count).then_some(count as usize)
 }
 
 /// Calls in flight.
 pub fn in_flight(text: &str) -> Read<usize> {
     number(text, 1, 65_536).map_or_else(|| expected("a number from 1 to 65536"), |calls| Ok(calls as usize))
+}
+
+/// A bound; 0 stands for none.
+pub fn count(text: &str) -> Read<usize> {
+    number(text, 0, 10_000_000).map_or_else(|| expected("a number, 0 for no bound"), |count| Ok(count as usize))
+}
+
+/// A bound that there must be.
+pub fn some(text: &str) -> Read<usize> {
+    number(text, 1, 1_000_000).map_or_else(|| expected("a number from 1 to 1000000"), |count| Ok(count as usize))
+}
+
+/// Bytes of a core's budget: room for a few whole bodies at least.
+pub fn budget_bytes(text: &str) -> Read<usize> {
+    bytes(text, 16 << 20, 64 << 30).map_or_else(|| expected("bytes from 16MiB to 64GiB, such as 256MiB"), Ok)
 }
 
 /// Whole seconds between signs of life.

@@ -37,6 +37,11 @@ pub async fn start(
     config.driver = settings.driver;
     config.max_body_bytes = settings.max_body_bytes;
     config.max_in_flight = settings.max_in_flight;
+    config.max_lines = settings.max_lines;
+    config.max_lines_per_ip = settings.max_lines_per_ip;
+    config.max_unauthenticated = settings.max_pending;
+    config.max_unauthenticated_per_ip = settings.max_pending_per_ip;
+    config.body_budget_bytes = settings.body_budget;
     config.heartbeat_s = settings.heartbeat_s;
     config.allowed_origins.clone_from(&settings.allowed_origins);
     config.public_calls_per_minute = public_calls_per_minute(&settings.rate_limits);

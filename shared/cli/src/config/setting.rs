@@ -1,0 +1,55 @@
+//! What a setting is, and how its name is spelled in each place.
+
+use super::table::Key;
+
+/// Every environment variable of ours begins so.
+pub const ENV_PREFIX: &str = "LANDLINE_";
+
+/// Variables of ours that are no settings of a server: read by the clients and by the reference agents.
+pub const OTHER_VARIABLES: [&str; 5] =
+    ["LANDLINE_CONFIG", "LANDLINE_URL", "LANDLINE_API_KEY", "LANDLINE_ADMIN_TOKEN", "LANDLINE_REGISTRATION_TOKEN"];
+/// Variables that begin so are for tests.
+pub const TEST_PREFIX: &str = "LANDLINE_TEST_";
+
+/// `landline up`.
+pub const UP: u8 = 1;
+/// `landline exchange`.
+pub const EXCHANGE: u8 = 2;
+/// `landline switch`.
+pub const SWITCH: u8 = 4;
+/// Commands that work on a data directory: `node`, `backup`, `restore`.
+pub const TOOL: u8 = 8;
+
+/// One setting.
+pub struct Setting {
+    /// Which one.
+    pub key: Key,
+    /// Its key in the file; the flag and the variable are spelled after it.
+    pub name: &'static str,
+    /// The commands that take it as a flag.
+    pub scope: u8,
+    /// What stands for the value in `--help`.
+    pub value: &'static str,
+    /// The value when it is set nowhere; empty if there is none.
+    pub default: &'static str,
+    /// Must its value stay out of messages?
+    pub secret: bool,
+    /// Heading in `--help`.
+    pub heading: &'static str,
+    /// What it does, for `--help` and the reference.
+    pub help: &'static str,
+    /// Checks one text; the error is the accepted form.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The flag without its dashes: `drain-deadline`.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable: `LANDLINE_DRAIN_DEADLINE`.
+    pub fn variable(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
