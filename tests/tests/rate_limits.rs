@@ -207,3 +207,18 @@ fn lines_are_bounded_where_the_operator_says_so() {
     eventually(SOON, "a place", || dial(3, "127.0.0.1").ok());
     server.assert_no_panic();
 }
+
+#[test]
+fn sockets_that_have_not_spoken_are_bounded_in_all() {
+    let data = Data::new();
+    let server = Server::up(&data, &["--max-pending", "3"]);
+    let from = |n: u8| Conn::open_from(IpAddr::from([127, 0, 0, n]), server.addr).expect("the kernel accepts");
+    let mut silent: Vec<_> = (1..=3).map(from).collect();
+    // The bound is the server's, whatever address the next one comes from.
+    eventually(SOON, "a refusal", || from(9).closes(Duration::from_millis(300)).then_some(()));
+    // One that speaks gives its place back.
+    silent[0].ask(&Request::get("/connect/v1/relay/stats")).expect("an answer").expect(200);
+    let spoken = from(10).ask(&Request::get("/connect/v1/relay/stats"));
+    spoken.expect("an answer").expect(200);
+    server.assert_no_panic();
+}
