@@ -119,7 +119,8 @@ impl Conn {
         }
     }
 
-    /// The whole body of a known length, at most `most` bytes, not copied.
+    /// The whole body of a known length, at most `most` bytes, as a slice of the read buffer. What was read before the
+    /// buffer had to grow for it is moved once.
     pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Bytes, Problem> {
         let too_large = || Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes."));
         if matches!(head.framing, Framing::Length(len) if len > most as u64) {

@@ -1,6 +1,6 @@
 //! What the exchange pushes: changes that end lines at once.
 
-use landline_link::{Op, SessionUp};
+use landline_link::Op;
 use landline_wire::close;
 use landline_wire::ids::{AgentId, SessionId};
 
@@ -61,18 +61,5 @@ impl Engine {
         if let Some(key) = self.line_of_session(agent, session).filter(|key| !stays(key)) {
             self.close_line(key, code, close::reason(code), now);
         }
-    }
-
-    /// The sessions that are up.
-    pub fn sessions(&self) -> Vec<SessionUp> {
-        let open = self.lines.iter().filter(|(_, line)| line.closing_since.is_none());
-        open.map(|(_, line)| SessionUp {
-            agent: line.agent,
-            session: line.session,
-            at: line.since,
-            credential: line.credential,
-            shared: line.shared,
-        })
-        .collect()
     }
 }

@@ -233,7 +233,7 @@ pub static SETTINGS: &[Setting] = &[
         "1MiB",
         SIZE,
         values::body_bytes,
-        "The largest body of one call"
+        "The largest body in one piece; longer ones go in parts to lines that take parts, and get 413 elsewhere"
     ),
     setting!(
         MaxInFlight,
