@@ -55,14 +55,14 @@ impl Exchange {
         let Ok(Frame::Request(request)) = decode(&message) else { panic!("a request") };
         let mut answer = BytesMut::new();
         encode(&mut answer, &Frame::Response(Response { id: request.id, body: request.body, ..Response::default() }));
-        self.engine.message(self.callee, answer.freeze(), NOW);
+        self.engine.message(self.callee, answer.freeze().into(), NOW);
     }
 
     fn received(&mut self, line: LineKey) -> Bytes {
         let Some(Flush::One(mut buf)) = self.engine.take_output(line) else { panic!("one buffer") };
         let mut reader = Reader::new(Role::Client, 1 << 20);
         let Ok(Progress::Message(Message::Binary(message))) = reader.next(&mut buf) else { panic!("a message") };
-        message
+        message.into_bytes()
     }
 }
 
@@ -86,7 +86,7 @@ fn calls(c: &mut Criterion) {
     });
     c.bench_function("call_from_line_to_line", |b| {
         b.iter(|| {
-            exchange.engine.message(exchange.caller, exchange.call.clone(), NOW);
+            exchange.engine.message(exchange.caller, exchange.call.clone().into(), NOW);
             exchange.answer();
             assert_eq!(settle(&mut exchange.engine), (1, 0));
             exchange.received(exchange.caller)
@@ -115,7 +115,7 @@ fn request(target: AgentId, body: Bytes) -> CallRequest {
         stream: false,
         timeout_ms: 60_000,
         started: NOW,
-        body,
+        body: body.into(),
         more: false,
         resumable: None,
         length: None,

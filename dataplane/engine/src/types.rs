@@ -4,6 +4,7 @@ use bytes::Bytes;
 use landline_link::{Lookup, Report};
 use landline_wire::error::Problem;
 use landline_wire::ids::{AgentId, CallId};
+use landline_wire::pieces::Pieces;
 
 use crate::sse::StreamId;
 
@@ -92,7 +93,7 @@ pub struct CallRequest {
     /// When the request was complete.
     pub started: Now,
     /// The body, or its first part.
-    pub body: Bytes,
+    pub body: Pieces,
     /// More parts follow with [`Mail::Part`], within the window that the call starts with.
     pub more: bool,
     /// The answer is to come as a resumable stream with this random id. For HTTP callers only.
@@ -114,14 +115,14 @@ pub enum Reply {
         /// The agent's headers, checked but not yet filtered: an encoded `headers` map, or empty.
         headers: Bytes,
         /// The body or its first part.
-        body: Bytes,
+        body: Pieces,
         /// Parts follow.
         more: bool,
     },
     /// A part of the answer.
     Part {
         /// The part.
-        body: Bytes,
+        body: Pieces,
         /// More parts follow.
         more: bool,
         /// Bytes of the agent's window to give back when it is taken.
@@ -134,7 +135,7 @@ pub enum Reply {
     /// The callee holds no line, but the exchange can call its own URL: pass the request on. For HTTP callers only.
     Direct {
         /// The call's body, or its first part.
-        body: Bytes,
+        body: Pieces,
     },
     /// The answer to a status question.
     Status(StatusAnswer),
@@ -178,7 +179,7 @@ pub enum Mail {
         /// Which call.
         origin: Origin,
         /// The part.
-        body: Bytes,
+        body: Pieces,
         /// More parts follow.
         more: bool,
     },

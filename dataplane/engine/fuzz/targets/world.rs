@@ -147,7 +147,7 @@ impl World {
         let mut reader = Reader::new(Role::Client, 2 << 20);
         loop {
             match reader.next(&mut stream).expect("sound framing") {
-                Progress::Message(Message::Binary(message)) => self.arrived(core, line, &message),
+                Progress::Message(Message::Binary(message)) => self.arrived(core, line, message.first()),
                 Progress::Message(Message::Close(..)) => {
                     assert!(!self.is_honest(core, line), "an honest line is closed")
                 }
@@ -240,8 +240,8 @@ impl Piece {
 
 fn piece_of(reply: Reply) -> Option<Piece> {
     match reply {
-        Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
-        Reply::Part { body, more, .. } => Some(Piece::new(false, &body, more)),
+        Reply::Head { body, more, .. } => Some(Piece::new(true, &body.into_bytes(), more)),
+        Reply::Part { body, more, .. } => Some(Piece::new(false, &body.into_bytes(), more)),
         Reply::Credit(_) | Reply::Direct { .. } | Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

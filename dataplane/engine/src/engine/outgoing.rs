@@ -7,6 +7,7 @@ use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuild
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
+use landline_wire::pieces::Pieces;
 use landline_wire::relay;
 
 use super::Engine;
@@ -23,7 +24,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         call: &Call<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<(), Violation> {
         if call.id.is_multiple_of(2) || call.id >= 1 << 53 {
@@ -68,11 +69,12 @@ impl Engine {
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<CallRequest, Problem> {
         let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
-        if call.body.len() > self.config.max_body_bytes {
+        let body = message.slice_ref(call.body);
+        if body.len() > self.config.max_body_bytes {
             return Err(Problem::plain(Code::BodyTooLarge));
         }
         let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
@@ -107,7 +109,7 @@ impl Engine {
             stream: call.stream,
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
-            body: message.slice_ref(call.body),
+            body,
             more: call.more,
             resumable: None,
             length: None,
@@ -147,9 +149,9 @@ impl Engine {
                     detail: Some(&problem.detail),
                     retry_after_ms: problem.retry_after_s.map(|seconds| u64::from(seconds) * 1000),
                 };
-                self.send(key, &Frame::Error(error), Bytes::new());
+                self.send(key, &Frame::Error(error), Pieces::new());
             }
-            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Bytes::new()),
+            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Pieces::new()),
             Reply::Direct { .. } | Reply::Status(_) => {}
         }
     }
@@ -182,7 +184,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         chunk: &Chunk<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<(), Violation> {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(chunk.id)).filter(|own| own.uploads);
@@ -219,7 +221,7 @@ impl Engine {
         // Nobody got a status; 499 is the usual number for a client that closed its request.
         self.record(call, 499, now);
         if agent_knows {
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Pieces::new());
         }
     }
 }

@@ -18,7 +18,7 @@ fn a_call_reaches_its_agent_and_its_answer_the_caller_across_cores() {
         assert_eq!((id % 2, body.as_slice()), (0, &b"hello"[..]));
         node.respond(line, id, b"world");
         match node.reply(conn).as_slice() {
-            [Reply::Head { status: 200, body, more: false, .. }] => assert_eq!(&body[..], b"world"),
+            [Reply::Head { status: 200, body, more: false, .. }] => assert_eq!(&body.first()[..], b"world"),
             other => panic!("{other:?}"),
         }
     }

@@ -5,6 +5,7 @@ mod answers;
 mod attaching;
 mod feed;
 mod limits;
+mod pieces;
 mod simulation;
 mod streams;
 mod uploads;
@@ -157,7 +158,7 @@ impl Node {
             stream: false,
             timeout_ms: 60_000,
             started: self.now,
-            body: Bytes::copy_from_slice(body),
+            body: Bytes::copy_from_slice(body).into(),
             more,
             resumable: self.resumable.take(),
             length: None,
@@ -173,7 +174,7 @@ impl Node {
         let mut message = BytesMut::new();
         encode(&mut message, frame);
         let (core, key) = (self.lines[line].core, self.lines[line].key);
-        self.engines[core].message(key, message.freeze(), self.now);
+        self.engines[core].message(key, message.freeze().into(), self.now);
         self.run();
     }
 
@@ -277,7 +278,7 @@ impl Node {
         }
         while let Ok(Progress::Message(message)) = line.reader.next(&mut line.stream) {
             line.sent.push(match &message {
-                Message::Binary(message) => owned(message),
+                Message::Binary(message) => owned(message.first()),
                 Message::Close(code, _) => Sent::Close(code.unwrap_or(0)),
                 Message::Ping(_) => Sent::Ping,
                 _ => Sent::Other,
