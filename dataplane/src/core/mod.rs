@@ -187,6 +187,10 @@ impl Core {
         Ok(())
     }
 
+    pub(super) fn publish_largest_call(&self, bytes: usize) {
+        self.shared.gauges[self.id].largest_call.store(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Publishes this core's numbers for the metrics page.
     fn publish(&self) {
         let engine = self.engine.borrow();

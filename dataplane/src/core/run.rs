@@ -123,6 +123,7 @@ async fn tick(core: Rc<Core>) {
             if now.ms() / 1000 != second {
                 second = now.ms() / 1000;
                 engine.sweep_lines(now);
+                core.publish_largest_call(engine.largest_call());
             }
         }
         core.carry_out();

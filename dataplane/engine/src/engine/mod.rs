@@ -167,6 +167,11 @@ impl Engine {
         self.held
     }
 
+    /// The most body bytes that one call holds. A scan of all calls: for about once a second.
+    pub fn largest_call(&self) -> usize {
+        self.calls.largest_held()
+    }
+
     /// What was counted.
     pub fn stats(&self) -> Stats {
         self.stats

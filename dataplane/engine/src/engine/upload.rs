@@ -20,6 +20,10 @@ pub struct Gathering {
 }
 
 impl Gathering {
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.body.len()
+    }
+
     pub(super) fn of(request: &CallRequest) -> Box<Self> {
         let request = CallRequest { body: Pieces::new(), ..request.clone() };
         Box::new(Self { request, body: Gather::default() })
