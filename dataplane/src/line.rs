@@ -1,6 +1,7 @@
 //! One line's socket: a task that reads, and one that writes while there is something to write.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -20,6 +21,13 @@ pub(crate) struct LineIo {
     writing: Cell<bool>,
     closing: Cell<bool>,
     _place: Option<Place>,
+}
+
+impl LineIo {
+    /// The agent's address; `None` once its socket is gone.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.socket.peer()
+    }
 }
 
 /// Takes over a session that another core authenticated.

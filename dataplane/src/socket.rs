@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::rc::Rc;
 
@@ -38,6 +39,13 @@ impl Socket {
         // SAFETY: `fd` is open for as long as `self` lives.
         let fd = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, 0) };
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(fd) }
+    }
+
+    /// The other end's address; `None` if it is gone.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        // SAFETY: a shared reference; see `stream_mut` for why none is exclusive meanwhile.
+        let stream = unsafe { &*self.stream.get() };
+        stream.peer_addr().ok().map(|peer| peer.ip().to_canonical())
     }
 
     /// Waits until a read would not wait. May be dropped while it waits.

@@ -275,8 +275,8 @@ async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<
     let after = match reply {
         None => After::Done,
         // Under a number of its own: this one is done.
-        Some(Reply::Direct { body }) => {
-            let body = if more { pass::Body::Unread } else { pass::Body::Read(body) };
+        Some(Reply::Direct(request)) => {
+            let body = if more { pass::Body::Unread } else { pass::Body::Read(request.body) };
             conn.done_waiting(number);
             return pass::serve_direct(conn, head, caller, body, asked).await;
         }

@@ -46,7 +46,7 @@ pub(super) async fn answer_call(
                 after => after,
             }
         }
-        Reply::Part { .. } | Reply::Credit(_) | Reply::Direct { .. } | Reply::Status(_) => After::Done,
+        Reply::Part { .. } | Reply::Credit(_) | Reply::Direct(_) | Reply::Status(_) => After::Done,
     }
 }
 

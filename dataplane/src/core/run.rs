@@ -76,6 +76,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         lines: RefCell::default(),
         conns: RefCell::default(),
         waiting: RefCell::default(),
+        directs: RefCell::default(),
         incomplete: Cell::new(0),
         next_number: Cell::new(1),
         public_calls: RefCell::new(HashMap::new()),

@@ -163,6 +163,8 @@ impl Engine {
             let Some(id) = self.calls.in_slot(slot).map(|(id, _)| id) else { continue };
             self.end_call_of_lost_line(id, now);
         }
+        let passed_on = own.iter().filter(|(_, call)| call.direct).map(|(id, _)| Effect::DirectGone(key, *id));
+        self.effects.extend(passed_on);
         let homes: BTreeSet<usize> = own.values().map(|call| call.home).collect();
         for home in homes {
             self.gone_at(home, Origin::Line { core: self.core, line: key, id: EVERY_CALL }, now);
