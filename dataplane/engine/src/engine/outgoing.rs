@@ -1,6 +1,7 @@
 //! Calls that an agent makes over its own line, and their replies.
 
 use bytes::Bytes;
+use compact_str::{CompactString, format_compact};
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     fn checked(
-        &self,
+        &mut self,
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
@@ -87,7 +88,7 @@ impl Engine {
         call.headers.check().map_err(|fault| bad("headers", &fault.to_string()))?;
         let request_id = match call.request_id.filter(|id| relay::is_request_id(id)) {
             Some(id) => id.into(),
-            None => made_request_id(key, call.id, now),
+            None => self.made_request_id(now),
         };
         let mut headers = HeadersBuilder::default();
         for (name, value) in call.headers.iter() {
@@ -114,6 +115,19 @@ impl Engine {
             resumable: None,
             length: None,
         })
+    }
+
+    /// A request id for a call that brought none: unique on this node, no secret, and short enough to need no memory of
+    /// its own.
+    fn made_request_id(&mut self, now: Now) -> CompactString {
+        let (prefix, made) = &mut self.made_ids;
+        if prefix.is_empty() {
+            *prefix = format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core);
+        }
+        *made += 1;
+        let mut id = prefix.clone();
+        push_hex(&mut id, *made);
+        id
     }
 
     /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
@@ -276,7 +290,11 @@ fn filtered(headers: &Bytes) -> Bytes {
     kept.encode().into_bytes()
 }
 
-/// A request id for a call that brought none: unique on this node, and no secret.
-fn made_request_id(key: LineKey, id: u64, now: Now) -> Box<str> {
-    format!("r-{:x}-{:x}-{:x}-{id:x}", now.unix_ms, key.slot, key.generation).into()
+/// Appends a number, without the formatting machinery.
+fn push_hex(out: &mut CompactString, number: u64) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = number >> (4 * place) & 15;
+        out.push(char::from(b"0123456789abcdef"[digit as usize]));
+    }
 }

@@ -33,7 +33,7 @@ fn call(number: u64) -> Report {
         from_agent_id: None,
         to_agent_id: AGENT,
         a2a_method: None,
-        request_id: number.to_string(),
+        request_id: number.to_string().into(),
         status_code: 200,
         latency_us: 1,
         route: Route::Relay,
