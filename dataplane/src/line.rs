@@ -93,7 +93,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
             need = 0;
         }
         if !buf.is_empty() {
-            match digest(&core, key, &mut session, &mut buf) {
+            match digest(&core, key, &mut session, &mut buf, &mut held) {
                 Some(bytes) => need = bytes,
                 None => {
                     broken = true;
@@ -155,13 +155,23 @@ pub(crate) fn has_room(buf: &BytesMut) -> bool {
 
 /// Gives the engine all that is complete in the buffer, and says how many bytes the next message needs in all. `None`
 /// when the framing broke: the session is being closed.
-fn digest(core: &Rc<Core>, key: LineKey, session: &mut Session, buf: &mut BytesMut) -> Option<usize> {
+fn digest(
+    core: &Rc<Core>,
+    key: LineKey,
+    session: &mut Session,
+    buf: &mut BytesMut,
+    held: &mut Option<Hold>,
+) -> Option<usize> {
     let now = core.now();
     let mut engine = core.engine.borrow_mut();
     let need = loop {
         match session.next(buf) {
             Ok(Input::Need(bytes)) => break Some(bytes),
-            Ok(Input::Frame(message)) => engine.message(key, message, now),
+            Ok(Input::Frame(message)) => {
+                // Complete: from here on the engine counts it.
+                *held = None;
+                engine.message(key, message, now);
+            }
             Ok(Input::Ping(payload)) => engine.ping(key, &payload, now),
             Ok(Input::Pong) => engine.pong(key, now),
             Ok(Input::Close(code)) => engine.close_line(key, code.unwrap_or(close::NORMAL), "", now),

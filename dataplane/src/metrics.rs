@@ -63,7 +63,9 @@ type Reading = fn(&CoreGauges) -> &AtomicU64;
 const GAUGES: [(&str, &str, Reading); 4] = [
     ("landline_lines", "Lines that are up", |core| &core.lines),
     ("landline_calls_open", "Calls in flight", |core| &core.calls_open),
-    ("landline_held_bytes", "Bytes that wait for lines' sockets", |core| &core.held_bytes),
+    ("landline_held_bytes", "Bytes that wait for lines' sockets, and of bodies that are not complete", |core| {
+        &core.held_bytes
+    }),
     ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
 ];
 

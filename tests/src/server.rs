@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::http::{Request, once};
 use crate::wait;
 
 /// How long a start may take on a busy machine (an unoptimised build, two cores).
@@ -261,6 +262,28 @@ impl Server {
     /// If it is not there.
     pub fn admin_token(&self) -> String {
         fs::read_to_string(self.data.join("admin-token")).expect("admin-token").trim().to_owned()
+    }
+
+    /// A sample of its metrics page, by its name without labels.
+    ///
+    /// # Panics
+    /// If the page has none.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = once(self.address("admin"), &Request::get("/metrics")).expect(200).text();
+        let sample = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let sample = sample.unwrap_or_else(|| panic!("no {name} on the metrics page"));
+        sample.parse().unwrap_or_else(|_| panic!("{name} is no number: {sample}"))
+    }
+
+    /// The bytes that it has in memory.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    pub fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says it");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
     /// `kill -9`.

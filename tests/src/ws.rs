@@ -25,6 +25,31 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
+/// One frame as it stands on the wire.
+pub fn frame_bytes(opcode: u8, last: bool, masked: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![(u8::from(last) << 7) | opcode];
+    let mask_bit = u8::from(masked) << 7;
+    match payload.len() {
+        length @ 0..=125 => bytes.push(mask_bit | length as u8),
+        length @ 126..=65_535 => {
+            bytes.push(mask_bit | 126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(mask_bit | 127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    if masked {
+        let mask = [0x5A, 0xC3, 0x17, 0x88];
+        bytes.extend_from_slice(&mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    } else {
+        bytes.extend_from_slice(payload);
+    }
+    bytes
+}
+
 /// What came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -52,27 +77,7 @@ impl Sender {
     /// # Errors
     /// The connection is gone.
     pub fn frame(&self, opcode: u8, last: bool, masked: bool, payload: &[u8]) -> io::Result<()> {
-        let mut bytes = vec![(u8::from(last) << 7) | opcode];
-        let mask_bit = u8::from(masked) << 7;
-        match payload.len() {
-            length @ 0..=125 => bytes.push(mask_bit | length as u8),
-            length @ 126..=65_535 => {
-                bytes.push(mask_bit | 126);
-                bytes.extend_from_slice(&(length as u16).to_be_bytes());
-            }
-            length => {
-                bytes.push(mask_bit | 127);
-                bytes.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        if masked {
-            let mask = [0x5A, 0xC3, 0x17, 0x88];
-            bytes.extend_from_slice(&mask);
-            bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        } else {
-            bytes.extend_from_slice(payload);
-        }
-        self.raw(&bytes)
+        self.raw(&frame_bytes(opcode, last, masked, payload))
     }
 
     /// Sends bytes as they are.

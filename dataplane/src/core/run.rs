@@ -65,6 +65,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
     let letters = Letters::new(seat.mailbox)?;
     let listener_fd = seat.listener.as_raw_fd();
     let listener = TcpListener::from_std(seat.listener)?;
+    let incomplete = seat.engine.unfinished();
     let core = Rc::new(Core {
         id: seat.id,
         shared: seat.shared,
@@ -77,7 +78,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         conns: RefCell::default(),
         waiting: RefCell::default(),
         directs: RefCell::default(),
-        incomplete: Cell::new(0),
+        incomplete,
         next_number: Cell::new(1),
         public_calls: RefCell::new(HashMap::new()),
         stop: Rc::default(),

@@ -51,7 +51,8 @@ pub const MAX_CREDIT: u64 = 1 << 31;
 /// Bytes that may wait for one line's socket; at the bound further calls get 503 `overloaded`, and a line whose own
 /// answers overflow it is closed with 1013: it reads slower than it asks.
 pub const MAX_LINE_QUEUE_BYTES: usize = 8 << 20;
-/// Body bytes that one core holds at once; over it: 503 `overloaded`.
+/// Body bytes that one core holds at once; over it calls get 503 `overloaded`, and a line whose message is not complete is
+/// closed with 1013.
 pub const BODY_BUDGET_BYTES: usize = 256 << 20;
 /// Frames for unknown or foreign call ids in one minute that end a session (1002).
 pub const MAX_STRAY_FRAMES_PER_MINUTE: u32 = 1_000;

@@ -10,6 +10,8 @@ mod sweep;
 mod upload;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use compact_str::CompactString;
@@ -81,6 +83,8 @@ pub struct Engine {
     next_lookup: u64,
     /// Line output and request bodies that the core holds, bytes.
     held: usize,
+    /// Bytes that the shell holds for bodies that are not complete: they count in the same budget.
+    unfinished: Arc<AtomicUsize>,
     draining: bool,
     spool_full: bool,
     effects: VecDeque<Effect>,
@@ -110,6 +114,7 @@ impl Engine {
             waiting_count: 0,
             next_lookup: 0,
             held: 0,
+            unfinished: Arc::default(),
             draining: false,
             spool_full: false,
             effects: VecDeque::new(),
@@ -169,6 +174,16 @@ impl Engine {
     /// Bytes that wait for lines' sockets.
     pub fn held_bytes(&self) -> usize {
         self.held
+    }
+
+    /// Bytes that the shell holds for bodies that are not complete; it writes them.
+    pub fn unfinished(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.unfinished)
+    }
+
+    /// Would so many more bytes be over the budget?
+    fn is_over_budget(&self, more: usize) -> bool {
+        self.held + self.unfinished.load(Ordering::Relaxed) + more > self.config.body_budget
     }
 
     /// The most body bytes that one call holds. A scan of all calls: for about once a second.

@@ -91,7 +91,10 @@ impl Engine {
             None => self.made_request_id(now),
         };
         let mut headers = HeadersBuilder::default();
-        for (name, value) in call.headers.iter() {
+        // What `connection` names ends here as well (RFC 9110 section 7.6.1).
+        let named: Vec<&str> = call.headers.get("connection").map_or(Vec::new(), |all| all.split(',').collect());
+        let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
+        for (name, value) in call.headers.iter().filter(|(name, _)| !is_named(name)) {
             if name == "x-agent-authorization" {
                 headers.push("authorization", value);
             } else if relay::reaches_agent(name) {

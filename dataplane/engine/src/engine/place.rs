@@ -72,7 +72,7 @@ impl Engine {
         if self.spool_full {
             return Err(Problem::new(Code::Overloaded, "Too many audit records wait for the exchange.").retry_after(5));
         }
-        if self.held + request.body.len() > self.config.body_budget {
+        if self.is_over_budget(request.body.len()) {
             return Err(Problem::new(Code::Overloaded, "The relay holds as many bytes as it may."));
         }
         Ok(())

@@ -78,7 +78,7 @@ impl Exchange {
             Report::SessionDown { session, .. } => {
                 self.sessions.remove(&session);
             }
-            Report::Call(record) => *self.calls.entry(record.request_id).or_default() += 1,
+            Report::Call(record) => *self.calls.entry(record.request_id.to_string()).or_default() += 1,
         }
     }
 }
