@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use landline_client::{Ending, Line, LineSettings, LineState, Request, Response, echo_card};
-use serde_json::Value;
+use landline_client::{CallError, Ending, Line, LineSettings, LineState, Refusal, Reply, Request, Response, echo_card};
+use landline_wire::limits::MAX_BODY_BYTES;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::ask::Place;
@@ -47,7 +48,7 @@ async fn serve(args: EchoArgs) -> Result<()> {
     let mut settings = LineSettings::new(&place.url, &identity.api_key);
     settings.prefix.clone_from(&place.prefix);
     settings.client = concat!("landline-echo/", env!("CARGO_PKG_VERSION")).into();
-    let mut line = Line::dial(settings, |request| async move { echo(&request) })?;
+    let mut line = Line::dial(settings, |request| async move { echo(request).await })?;
     tokio::spawn(tell(line.state(), format!("{}{}", place.url, place.prefix)));
     tokio::select! {
         ending = line.ended() => match ending {
@@ -63,16 +64,30 @@ async fn serve(args: EchoArgs) -> Result<()> {
     }
 }
 
-fn echo(request: &Request) -> Response {
-    tracing::info!(
-        request_id = request.request_id,
-        from = request.from.map(|from| from.to_string()),
-        bytes = request.body.len(),
-        "call"
-    );
+/// Says the body back. It is said as one piece of JSON, so it is put together first, and bounded.
+async fn echo(request: Request) -> Reply {
+    let Request { request_id, from, body, .. } = request;
+    let body = match body.collect(MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(CallError::TooLarge) => return too_large().into(),
+        Err(error) => return Refusal::from(error).into(),
+    };
+    tracing::info!(request_id, from = from.map(|from| from.to_string()), bytes = body.len(), "call");
     // Spaced as the Python reference agent spaces it: the two are told apart by nothing but their names.
-    let said = Value::from(String::from_utf8_lossy(&request.body));
-    Response::ok(format!("{{\"ack\": true, \"echo\": {said}}}"))
+    let said = Value::from(String::from_utf8_lossy(&body));
+    Response::ok(format!("{{\"ack\": true, \"echo\": {said}}}")).into()
+}
+
+/// What the relay says for an agent that takes bodies whole.
+fn too_large() -> Response {
+    let problem = json!({
+        "type": "about:blank",
+        "title": "Body too large",
+        "status": 413,
+        "detail": format!("This agent takes at most {MAX_BODY_BYTES} bytes."),
+        "code": "body_too_large",
+    });
+    Response::new(413, "application/problem+json", problem.to_string())
 }
 
 /// Says what the line does as it does it.
