@@ -78,7 +78,7 @@ fn a_server_that_does_not_read_holds_an_upload_up_and_nothing_grows() {
     let answer = upload.join().expect("no panic").expect(200);
     assert_eq!(answer.json()["length"], LONG);
     let after = (exposed.peak_bytes(), dialled.peak_bytes());
-    println!("expose, dial: {before:?} bytes at most before, {held:?} held up, {after:?} after");
+    eprintln!("expose, dial: {before:?} bytes at most before, {held:?} held up, {after:?} after");
     assert!(after.0 < before.0 + HELD, "expose: {before:?} {held:?} {after:?}");
     assert!(after.1 < before.1 + HELD, "dial: {before:?} {held:?} {after:?}");
 }

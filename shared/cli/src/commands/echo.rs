@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use bytes::Bytes;
 use landline_client::{CallError, Ending, Line, LineSettings, LineState, Refusal, Reply, Request, Response, echo_card};
 use landline_wire::limits::MAX_BODY_BYTES;
 use serde_json::{Value, json};
@@ -64,18 +65,28 @@ async fn serve(args: EchoArgs) -> Result<()> {
     }
 }
 
-/// Says the body back. It is said as one piece of JSON, so it is put together first, and bounded.
 async fn echo(request: Request) -> Reply {
     let Request { request_id, from, body, .. } = request;
-    let body = match body.collect(MAX_BODY_BYTES).await {
-        Ok(body) => body,
-        Err(CallError::TooLarge) => return too_large().into(),
-        Err(error) => return Refusal::from(error).into(),
-    };
-    tracing::info!(request_id, from = from.map(|from| from.to_string()), bytes = body.len(), "call");
-    // Spaced as the Python reference agent spaces it: the two are told apart by nothing but their names.
-    let said = Value::from(String::from_utf8_lossy(&body));
-    Response::ok(format!("{{\"ack\": true, \"echo\": {said}}}")).into()
+    let from = from.map(|from| from.to_string());
+    // One piece of JSON says it back, so it is put together first, and bounded.
+    let said = body.collect(MAX_BODY_BYTES).await;
+    match &said {
+        Ok(said) => tracing::info!(request_id, from, bytes = said.len(), "call"),
+        Err(error) => tracing::info!(request_id, from, %error, "call"),
+    }
+    answer(said)
+}
+
+fn answer(said: Result<Bytes, CallError>) -> Reply {
+    match said {
+        // Spaced as the Python reference agent spaces it: the two are told apart by nothing but their names.
+        Ok(said) => {
+            let said = Value::from(String::from_utf8_lossy(&said));
+            Response::ok(format!("{{\"ack\": true, \"echo\": {said}}}")).into()
+        }
+        Err(CallError::TooLarge) => too_large().into(),
+        Err(error) => Refusal::from(error).into(),
+    }
 }
 
 /// What the relay says for an agent that takes bodies whole.
@@ -101,5 +112,25 @@ pub(super) async fn tell(mut state: watch::Receiver<LineState>, api: String) {
         if state.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landline_client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_said_back_and_one_that_is_too_large_gets_a_413() {
+        for (bytes, status) in [(0, 200), (MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)] {
+            let body = Body::from(vec![b'x'; bytes]);
+            let Reply::Whole(response) = answer(body.collect(MAX_BODY_BYTES).await) else { panic!("{bytes}") };
+            assert_eq!(response.status, status, "{bytes}");
+            let text = String::from_utf8_lossy(&response.body).into_owned();
+            let expected = if status == 200 { "x".repeat(bytes) } else { "body_too_large".into() };
+            assert!(text.contains(&expected), "{bytes}");
+        }
+        assert!(matches!(answer(Err(CallError::LineLost)), Reply::Refused(refusal) if refusal.code == "line_lost"));
     }
 }

@@ -33,16 +33,7 @@ impl Connection {
                 };
                 self.check_window(id, taken);
             }
-            Frame::Credit { id, bytes } if is_ours(id) => {
-                if !self.calls.credit(id, bytes) {
-                    self.send(&Frame::Cancel { id, code: Some("flow_control") });
-                }
-            }
-            Frame::Credit { id, bytes } => {
-                if !self.answers.credit(id, bytes) {
-                    self.refuse(id, "flow_control", "credit above 2^31");
-                }
-            }
+            Frame::Credit { id, bytes } => self.credit(id, bytes),
             Frame::Cancel { id, code } => self.ended_by_relay(id, code.unwrap_or("cancelled"), "", None),
             Frame::Error(ErrorFrame { id: Some(id), code, detail, retry_after_ms }) => {
                 self.ended_by_relay(id, code, detail.unwrap_or_default(), retry_after_ms);
@@ -83,6 +74,17 @@ impl Connection {
             line: self.caller.clone(),
         };
         self.answers.start(id, given);
+    }
+
+    /// The relay grants more of a body that goes out: of an answer, or of a call of our own.
+    fn credit(&mut self, id: u64, bytes: u64) {
+        if is_ours(id) {
+            if !self.calls.credit(id, bytes) {
+                self.send(&Frame::Cancel { id, code: Some("flow_control") });
+            }
+        } else if !self.answers.credit(id, bytes) {
+            self.refuse(id, "flow_control", "credit above 2^31");
+        }
     }
 
     fn check_window(&mut self, id: u64, result: Result<(), Overrun>) {

@@ -6,8 +6,12 @@ use super::*;
 
 const WINDOW: usize = 1 << 18;
 
+type Held = std::pin::Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
+/// Bodies, and where the answers to their calls go.
+type Bodies = mpsc::UnboundedReceiver<(Body, mpsc::Sender<Response>)>;
+
 /// A handler that gives the body away and answers when it is told to.
-fn given_away() -> (impl Fn(Request) -> Held, mpsc::UnboundedReceiver<(Body, mpsc::Sender<Response>)>) {
+fn given_away() -> (impl Fn(Request) -> Held, Bodies) {
     let (sender, bodies) = mpsc::unbounded_channel();
     let handler = move |request: Request| -> Held {
         let sender = sender.clone();
@@ -19,8 +23,6 @@ fn given_away() -> (impl Fn(Request) -> Held, mpsc::UnboundedReceiver<(Body, mps
     };
     (handler, bodies)
 }
-
-type Held = std::pin::Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
 
 impl Seat {
     /// Begins a request whose body comes in parts.
