@@ -154,3 +154,29 @@ impl Drop for Outlet {
         (state.pieces, state.small) = (VecDeque::new(), BytesMut::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(inlet: &Inlet) -> usize {
+        let state = locked(&inlet.0);
+        state.pieces.iter().map(Bytes::len).sum::<usize>() + state.small.len()
+    }
+
+    #[test]
+    fn a_body_that_nobody_takes_is_held_up_to_its_window_and_one_that_was_dropped_not_at_all() {
+        let (connection, _commands) = mpsc::unbounded_channel();
+        let (inlet, outlet) = body(2, 10_000, connection);
+        let message = Bytes::from(vec![1; 10_001]);
+        for part in [&message[..1], &message[1..5_000], &message[5_000..5_001]] {
+            assert_eq!(inlet.push(&message, part), Ok(()));
+        }
+        assert_eq!(held(&inlet), 5_001);
+        drop(outlet);
+        assert_eq!(held(&inlet), 0);
+        assert_eq!(inlet.push(&message, &message[..4_999]), Ok(()));
+        assert_eq!(held(&inlet), 0);
+        assert_eq!(inlet.push(&message, &message[..1]), Err(Overrun), "it is counted all the same");
+    }
+}

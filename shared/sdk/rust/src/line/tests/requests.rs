@@ -151,7 +151,29 @@ async fn an_early_answer_ends_the_body_and_the_rest_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_is_neither_kept_nor_granted() {
+async fn nothing_is_granted_for_a_call_that_is_answered() {
+    let (listener, settings) = listen().await;
+    let _line = Line::dial(settings, |mut request: Request| async move {
+        request.body.next().await.unwrap()?;
+        Ok::<_, CallError>(Response::ok("at once"))
+    })
+    .unwrap();
+    let mut seat = Seat::take(&listener).await;
+    // What was taken and the answer come to the connection at the same time: either may be first.
+    for id in (2..130).step_by(2) {
+        seat.begin(id, &[1; WINDOW / 2]).await;
+        let mut message = seat.message().await;
+        if let Ok(Frame::Credit { id: of, .. }) = decode(&message) {
+            assert_eq!(of, id);
+            message = seat.message().await;
+        }
+        assert!(matches!(decode(&message), Ok(Frame::Response(response)) if response.id == id));
+    }
+    assert!(seat.is_quiet().await);
+}
+
+#[tokio::test]
+async fn a_dropped_body_is_not_granted() {
     let (listener, settings) = listen().await;
     let (handler, mut bodies) = given_away();
     let _line = Line::dial(settings, handler).unwrap();
