@@ -7,11 +7,18 @@ use anyhow::{Context, Result};
 use axum::body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_platform_verifier::ConfigVerifierExt;
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+use tower::util::MapResponse;
+
+use super::early::Hearing;
 
 /// The client.
-pub type Carrier = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Body>;
+pub type Carrier = hyper_util::client::legacy::Client<HttpsConnector<Tcp>, Body>;
+/// The connections below it, perhaps with TLS in between.
+type Tcp = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> Hearing<TokioIo<TcpStream>>>;
 
 /// The other end is near, or reached over one network.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +42,7 @@ pub fn client() -> Result<Carrier> {
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(tcp.map_response(Hearing::new as _));
     Ok(hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)

@@ -2,11 +2,14 @@
 
 mod answer;
 mod answers;
+mod body;
 mod calls;
 mod connection;
 mod dial;
 mod frames;
+mod intake;
 mod outgoing;
+mod sending;
 mod supervisor;
 mod types;
 
@@ -21,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::Error;
 pub use answer::{Refusal, Reply, Streamed};
+pub use body::Body;
 use dial::Target;
 pub(crate) use dial::install_crypto;
 pub use outgoing::{CallParts, Caller, LineCall};
@@ -78,9 +82,9 @@ impl Line {
     /// Begins to hold a line: dials, answers calls with `handler`, and dials again with full jitter (0.5–30 s) after a
     /// loss, but not after a close code that says that a person has to act (4000, 4003, 4010, 4403).
     ///
-    /// The handler runs once per call, at most `max_in_flight` at a time, and gives a [`Response`], an answer in parts
-    /// ([`Streamed`]), a [`Refusal`], or a [`Reply`] that is one of them. It, and the body that it gave, are dropped when
-    /// the caller leaves. One that panics costs its own call only. Must be called within a tokio runtime.
+    /// The handler runs once per call, at most `max_in_flight` at a time, as soon as the call begins: its [`Body`] may
+    /// still be on its way. It gives a [`Response`], an answer in parts ([`Streamed`]), a [`Refusal`], a [`Reply`] that is
+    /// one of them, or a `Result`. It, and the body that it gave, are dropped when the caller leaves. One that panics costs its own call only. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`Error::BadUrl`].
