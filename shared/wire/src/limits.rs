@@ -54,6 +54,8 @@ pub const MAX_LINE_QUEUE_BYTES: usize = 8 << 20;
 /// Body bytes that one core holds at once; over it calls get 503 `overloaded`, and a line whose message is not complete is
 /// closed with 1013.
 pub const BODY_BUDGET_BYTES: usize = 256 << 20;
+/// Frames for a call that ended before its sender could know, which count for nothing: a window in parts of 1 KiB.
+pub const LATE_FRAMES_PER_CALL: u32 = 256;
 /// Frames for unknown or foreign call ids in one minute that end a session (1002).
 pub const MAX_STRAY_FRAMES_PER_MINUTE: u32 = 1_000;
 
