@@ -10,6 +10,7 @@
 //! | `core` | one core's thread: mailbox, effects, sweeps |
 //! | `conn` | one TCP connection: HTTP heads, relay calls, passing on, the upgrade |
 //! | `line` | one line's socket: reading, writing |
+//! | [`tls`](Tls) | certificate and key; the machine of a TLS connection, without a socket |
 //! | `socket`, `pool`, `admission`, `cards`, `metrics` | what they share |
 
 mod admission;
@@ -24,6 +25,8 @@ mod pool;
 mod runtime;
 mod socket;
 mod switch;
+mod tls;
 
 pub use config::{Driver, SwitchConfig};
 pub use switch::{NotReady, StartError, Switch, SwitchWatch};
+pub use tls::{BadPair, Tls};
