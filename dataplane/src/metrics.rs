@@ -132,8 +132,7 @@ fn tls_metrics(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> Result<(
     counter(encoder, "landline_tls_handshakes", "TLS handshakes that were completed", complete)?;
     counter(encoder, "landline_tls_handshakes_resumed", "Of those, handshakes that resumed a session", resumed)?;
     let help = "TLS handshakes that failed, by reason";
-    let mut family =
-        encoder.encode_descriptor("landline_tls_handshakes_failed", help, None, MetricType::Counter)?;
+    let mut family = encoder.encode_descriptor("landline_tls_handshakes_failed", help, None, MetricType::Counter)?;
     for reason in Reason::ALL {
         let metric = ConstCounter::new(counts.failed(reason));
         metric.encode(family.encode_family(&[("reason", reason.label())])?)?;

@@ -79,12 +79,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`Fault`]: nothing more will be understood.
-    pub(crate) fn receive(
-        &mut self,
-        cipher: &mut [u8],
-        plain: &mut BytesMut,
-        out: &mut Records,
-    ) -> Result<(), Fault> {
+    pub(crate) fn receive(&mut self, cipher: &mut [u8], plain: &mut BytesMut, out: &mut Records) -> Result<(), Fault> {
         let new = cipher.len() - self.rest.len();
         self.rest.clear();
         if self.handshake_bytes == 0 && cipher.first().is_some_and(u8::is_ascii_uppercase) {

@@ -29,7 +29,8 @@ pub(super) struct Made {
 
 /// Takes the certificate of a data directory, or makes one if there is none, if it ends soon, or if it is for other names.
 pub(super) fn open(data: &Path, listen: SocketAddr, public_url: &str) -> Result<Made> {
-    let dir = data.join("tls");
+    // Clients that take it from run.json may run elsewhere.
+    let dir = std::path::absolute(data.join("tls"))?;
     files::make_private_dir(&dir)?;
     let (path, key_path) = (dir.join("certificate.pem"), dir.join("key.pem"));
     let names = names(listen, public_url);
@@ -112,7 +113,10 @@ mod tests {
     #[test]
     fn a_certificate_is_made_anew_before_it_ends() {
         let names = names(LISTEN.parse().unwrap(), "https://[2001:db8::1]:7300");
-        assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), ["127.0.0.1", "2001:db8::1", "::1", "localhost"]);
+        assert_eq!(
+            names.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["127.0.0.1", "2001:db8::1", "::1", "localhost"]
+        );
         let made = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
         let (certificate, key) = make(&names, made).unwrap();
         assert!(is_good(&certificate, &names, made + Duration::days(760)));

@@ -35,8 +35,7 @@ impl Trust {
             return Err(bad("there is no certificate in it".into()));
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier =
-            Verifier::new_with_extra_roots(more, provider.clone()).map_err(|why| bad(why.to_string()))?;
+        let verifier = Verifier::new_with_extra_roots(more, provider.clone()).map_err(|why| bad(why.to_string()))?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|why| bad(why.to_string()))?
