@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::wait;
+use crate::{tls, wait};
 
 /// How long a start may take on a busy machine (an unoptimised build, two cores).
 pub const START_LIMIT: Duration = Duration::from_secs(30);
@@ -39,6 +39,9 @@ pub fn command(args: &[&str]) -> Command {
         if name.to_string_lossy().starts_with("LANDLINE_") {
             command.env_remove(name);
         }
+    }
+    if let Some(file) = tls::trusted_by_own_clients() {
+        command.env("LANDLINE_CA", file);
     }
     command.args(args).stdin(Stdio::null());
     command
@@ -156,7 +159,9 @@ impl Server {
     /// it is [`Server::up_secure`], so that the tests of everything else are run over TLS too.
     pub fn up(data: &Data, args: &[&str]) -> Self {
         if std::env::var_os("LANDLINE_TEST_TLS").is_some() && !args.iter().any(|arg| arg.starts_with("--tls")) {
-            return Self::up_secure(data, args);
+            let server = Self::up_secure(data, args);
+            tls::own_clients_trust(server.data.join("tls/certificate.pem"));
+            return server;
         }
         let defaults = [["--listen", "127.0.0.1:0"], ["--rate-limits", "off"]];
         let unset = defaults.into_iter().filter(|default| !args.contains(&default[0])).flatten();
@@ -172,7 +177,7 @@ impl Server {
         let all: Vec<&str> = args.iter().copied().chain(["--tls-self-signed"]).collect();
         let server = Self::up(data, &all);
         let pem = fs::read_to_string(server.data.join("tls/certificate.pem")).expect("the certificate");
-        crate::tls::trust(server.addr, &pem);
+        tls::trust(server.addr, &pem);
         server
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,19 @@ static SECURE: Mutex<Option<HashMap<SocketAddr, Arc<ClientConfig>>>> = Mutex::ne
 pub fn trust(addr: SocketAddr, pem: &str) {
     let config = Arc::new(config(pem, &[&version::TLS13, &version::TLS12]));
     SECURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(addr, config);
+}
+
+/// What the program's own clients are told to trust when everything is run over TLS.
+static OWN_CLIENTS_TRUST: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// From now on the program's own clients trust this file, unless their command says otherwise.
+pub fn own_clients_trust(file: PathBuf) {
+    *OWN_CLIENTS_TRUST.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+}
+
+/// See [`own_clients_trust`].
+pub fn trusted_by_own_clients() -> Option<PathBuf> {
+    OWN_CLIENTS_TRUST.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// A client's settings that trust these certificates (PEM).

@@ -100,7 +100,11 @@ async fn serve(mut conn: Conn, place: Place) {
                 drop(place.take());
                 conn.serve_request(head).await
             }
-            Ok(None) => After::Done,
+            Ok(None) => {
+                // Between requests: over TLS the end is said, so that it is not taken for a cut.
+                conn.socket.shutdown_write();
+                After::Done
+            }
             Err(problem) => {
                 let id = conn.core.make_request_id();
                 conn.answer_problem(&Asked::unknown(&id), &problem, false).await;
