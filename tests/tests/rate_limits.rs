@@ -216,7 +216,9 @@ fn sockets_that_have_not_spoken_are_bounded_in_all() {
     let from = |n: u8| dial(n).expect("there is room");
     let mut silent: Vec<_> = (1..=3).map(from).collect();
     // The bound is the server's, whatever address the next one comes from.
-    eventually(SOON, "a refusal", || dial(9).map_or(true, |mut conn| conn.closes(Duration::from_millis(300))).then_some(()));
+    eventually(SOON, "a refusal", || {
+        dial(9).map_or(true, |mut conn| conn.closes(Duration::from_millis(300))).then_some(())
+    });
     // One that speaks gives its place back.
     silent[0].ask(&Request::get("/connect/v1/relay/stats")).expect("an answer").expect(200);
     let spoken = from(10).ask(&Request::get("/connect/v1/relay/stats"));

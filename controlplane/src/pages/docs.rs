@@ -49,6 +49,7 @@ documents! {
     "adr/0002-ids-sql-revocation-mailboxes" "Why ids, SQL, revocation and the cores' mailboxes are as they are.";
     "adr/0003-policies-are-pushed" "Why every switch knows who may call whom before anybody calls.";
     "adr/0004-resumable-streams" "Where a stream that can be resumed lives, and what is kept of it.";
+    "adr/0005-tls" "Why TLS ends on the switch, and why its machine has no socket.";
 }
 
 /// The address that the documents name; a running server puts its own in its place.

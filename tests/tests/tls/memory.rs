@@ -35,6 +35,6 @@ fn an_idle_line_over_tls_holds_no_buffers() {
     let plain = Server::start(&plain_data, &["up", "--listen", "127.0.0.1:0", "--rate-limits", "off"]);
     let plain = cost(&plain);
     let secure = cost(&Server::up_secure(&secure_data, &args));
-    println!("an idle line, the agent's entry included: {plain} bytes plain, {secure} bytes over TLS");
+    eprintln!("an idle line, the agent's entry included: {plain} bytes plain, {secure} bytes over TLS");
     assert!(secure < MOST_BYTES, "{secure} bytes a line, {plain} plain");
 }

@@ -84,7 +84,7 @@ impl Pair {
     }
 
     /// What the client has to send.
-    pub(super) fn from_client(&mut self) -> Vec<u8> {
+    pub(super) fn sent_by_client(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.client.wants_write() {
             self.client.write_tls(&mut bytes).unwrap();
@@ -118,7 +118,7 @@ impl Pair {
     pub(super) fn settle(&mut self) -> Result<Vec<u8>, Fault> {
         let mut plain = Vec::new();
         for _ in 0..100 {
-            let bytes = self.from_client();
+            let bytes = self.sent_by_client();
             self.feed(&bytes)?;
             if bytes.is_empty() && self.said.is_empty() {
                 return Ok(plain);
@@ -132,7 +132,7 @@ impl Pair {
     pub(super) fn ask(&mut self, plain: &[u8]) -> Result<(), Fault> {
         for piece in plain.chunks(30_000) {
             self.client.writer().write_all(piece).unwrap();
-            let bytes = self.from_client();
+            let bytes = self.sent_by_client();
             self.feed(&bytes)?;
         }
         Ok(())

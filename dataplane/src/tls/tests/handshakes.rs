@@ -67,10 +67,10 @@ fn a_client_that_does_not_trust_us_says_so() {
     let (tls, _) = served("relay.example");
     let (stranger, _) = pair("relay.example");
     let mut pair = Pair::new(&tls, &Arc::new(trusting(&stranger, &TLS13)));
-    let hello = pair.from_client();
+    let hello = pair.sent_by_client();
     pair.feed(&hello).unwrap();
     pair.deliver().unwrap_err();
-    let alert = pair.from_client();
+    let alert = pair.sent_by_client();
     let fault = pair.feed(&alert).unwrap_err();
     assert_eq!(fault.reason(), Reason::Alert);
 }
@@ -90,7 +90,7 @@ fn without_a_protocol_in_common_there_is_no_connection() {
 fn nothing_is_sealed_before_the_handshake_is_complete() {
     let (tls, certificate) = served("relay.example");
     let mut pair = Pair::new(&tls, &Arc::new(trusting(&certificate, &TLS13)));
-    let hello = pair.from_client();
+    let hello = pair.sent_by_client();
     pair.feed(&hello).unwrap();
     let mut out = Records::default();
     assert!(matches!(pair.server.seal(&mut Plain::one(b"secret"), &mut out), Err(Fault::NotOpen)));

@@ -44,7 +44,7 @@ proptest! {
     fn a_changed_byte_ends_the_connection_with_an_alert(is_13 in any::<bool>(), at in 0usize..10_000, to in 1u8..) {
         let mut pair = Pair::open(if is_13 { &TLS13 } else { &TLS12 });
         std::io::Write::write_all(&mut pair.client.writer(), b"a request").unwrap();
-        let mut bytes = pair.from_client();
+        let mut bytes = pair.sent_by_client();
         // Not its length: a longer record is only waited for.
         let at = match at % bytes.len() { 3 | 4 => 5, at => at };
         bytes[at] ^= to;
@@ -92,7 +92,7 @@ fn key_updates_are_answered_and_their_flood_is_not_borne() {
     let mut borne = 0;
     let fault = loop {
         pair.client.refresh_traffic_keys().unwrap();
-        let update = pair.from_client();
+        let update = pair.sent_by_client();
         match pair.feed(&update) {
             Ok(()) => borne += 1,
             Err(fault) => break fault,

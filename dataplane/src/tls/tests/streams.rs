@@ -59,7 +59,7 @@ fn each_end_says_when_it_is_done() {
     for version in [&TLS12, &TLS13] {
         let mut pair = Pair::open(version);
         pair.client.send_close_notify();
-        let goodbye = pair.from_client();
+        let goodbye = pair.sent_by_client();
         let (most, last) = goodbye.split_at(goodbye.len() - 1);
         pair.feed(most).unwrap();
         assert!(!pair.server.is_peer_closed(), "a cut goodbye is none");
