@@ -44,6 +44,7 @@ documents! {
     "LIMITS" "Every bound, its value and its reason.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
+    "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";
     "ARCHITECTURE" "How it is built: two planes, the crates, and a call's way through them.";
     "adr/0001-two-planes" "Why a control plane and a data plane, and what each may do.";
     "adr/0002-ids-sql-revocation-mailboxes" "Why ids, SQL, revocation and the cores' mailboxes are as they are.";
