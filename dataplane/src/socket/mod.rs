@@ -26,7 +26,8 @@ pub(crate) struct Socket {
 /// A connection between two cores: what has to move is the descriptor, and the state of its TLS.
 pub(crate) struct Moving {
     fd: OwnedFd,
-    machine: Option<Box<Machine>>,
+    /// And what it understood and nobody has read.
+    machine: Option<(Box<Machine>, BytesMut)>,
 }
 
 /// Did a read bring the end? Over TLS one may bring neither bytes nor the end, but `WouldBlock`: only a part of a record
@@ -41,11 +42,14 @@ pub(crate) fn is_end(read: &io::Result<usize>) -> bool {
 impl Socket {
     /// A connection that was accepted; with a machine it speaks TLS.
     pub(crate) fn new(stream: TcpStream, machine: Option<Box<Machine>>, pool: &Rc<Pool>) -> Self {
-        Self::of(Raw::new(stream), machine, pool)
+        Self::of(Raw::new(stream), machine.map(|machine| (machine, BytesMut::new())), pool)
     }
 
-    fn of(raw: Raw, machine: Option<Box<Machine>>, pool: &Rc<Pool>) -> Self {
-        let secure = machine.map(|machine| Rc::new(Secure::new(raw.clone(), machine, Rc::clone(pool))));
+    fn of(raw: Raw, machine: Option<(Box<Machine>, BytesMut)>, pool: &Rc<Pool>) -> Self {
+        let secure = machine.map(|(machine, surplus)| {
+            let secure = Secure::new(raw.clone(), machine, surplus, Rc::clone(pool));
+            Rc::new(secure)
+        });
         Self { raw, secure }
     }
 
@@ -57,7 +61,7 @@ impl Socket {
     /// Hands the connection to another core. Nothing may be read or written here any more.
     pub(crate) fn hand_over(&self) -> io::Result<Moving> {
         let fd = self.raw.duplicate()?;
-        let machine = self.secure.as_ref().map(|secure| secure.take_machine()).transpose()?;
+        let machine = self.secure.as_ref().map(|secure| secure.take()).transpose()?;
         Ok(Moving { fd, machine })
     }
 
@@ -80,7 +84,7 @@ impl Socket {
 
     /// Waits until a read would not wait. May be dropped while it waits.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        if self.secure.as_ref().is_some_and(|secure| secure.has_ended()) {
+        if self.secure.as_ref().is_some_and(|secure| secure.is_readable()) {
             return Ok(());
         }
         self.raw.readable().await

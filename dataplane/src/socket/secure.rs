@@ -32,6 +32,8 @@ pub(super) struct Secure {
     writing: Cell<bool>,
     /// Who waits for it.
     waiter: RefCell<Option<Waker>>,
+    /// What was understood and did not fit its reader's buffer.
+    surplus: RefCell<BytesMut>,
     /// How reading ended, told with the next read: bytes that came with the end are told first.
     end: RefCell<Option<Result<(), Fault>>>,
     /// Nothing is written after what is sealed now.
@@ -39,7 +41,8 @@ pub(super) struct Secure {
 }
 
 impl Secure {
-    pub(super) fn new(raw: Raw, machine: Box<Machine>, pool: Rc<Pool>) -> Self {
+    /// `surplus` is what was understood already, on another core.
+    pub(super) fn new(raw: Raw, machine: Box<Machine>, surplus: BytesMut, pool: Rc<Pool>) -> Self {
         let end = machine.is_peer_closed().then_some(Ok(()));
         Self {
             raw,
@@ -48,26 +51,33 @@ impl Secure {
             ahead: RefCell::default(),
             writing: Cell::new(false),
             waiter: RefCell::default(),
+            surplus: RefCell::new(surplus),
             end: RefCell::new(end),
             closing: Cell::new(false),
         }
     }
 
-    /// The machine, on its way to another core. The caller has written everything and reads no more.
-    pub(super) fn take_machine(&self) -> io::Result<Box<Machine>> {
+    /// The machine and what it understood, on their way to another core. The caller has written everything and reads no
+    /// more.
+    pub(super) fn take(&self) -> io::Result<(Box<Machine>, BytesMut)> {
         let has_failed = matches!(&*self.end.borrow(), Some(Err(_)));
         if self.writing.get() || !self.ahead.borrow().is_empty() || has_failed {
             return Err(Fault::NotOpen.into());
         }
-        Ok(self.machine.borrow_mut().take().ok_or(Fault::NotOpen)?)
+        let machine = self.machine.borrow_mut().take().ok_or(Fault::NotOpen)?;
+        Ok((machine, std::mem::take(&mut *self.surplus.borrow_mut())))
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
         self.machine.borrow().as_ref().is_some_and(|machine| machine.is_handshaking())
     }
 
-    /// Has reading ended, so that a read would not wait?
-    pub(super) fn has_ended(&self) -> bool {
+    /// Is there something to be read that has come already?
+    pub(super) fn is_readable(&self) -> bool {
+        self.has_ended() || !self.surplus.borrow().is_empty()
+    }
+
+    fn has_ended(&self) -> bool {
         self.end.borrow().is_some()
     }
 
@@ -79,8 +89,11 @@ impl Secure {
 
     /// See [`super::Socket::read`].
     pub(super) async fn read(&self, mut buf: BytesMut) -> (io::Result<usize>, BytesMut) {
-        if self.has_ended() {
-            return (self.tell_end(), buf);
+        let before = buf.len();
+        if self.is_readable() {
+            self.take_surplus(&mut buf);
+            let result = if buf.len() > before { Ok(buf.len() - before) } else { self.tell_end() };
+            return (result, buf);
         }
         let mut cipher = self.pool.take();
         if let Some(machine) = &*self.machine.borrow() {
@@ -89,7 +102,6 @@ impl Secure {
         let room = (buf.capacity() - buf.len()).max(MIN_READ);
         cipher.reserve(MIN_READ);
         let (result, mut cipher) = self.raw.read(cipher, room).await;
-        let before = buf.len();
         match result {
             Ok(read) if read > 0 => self.receive(&mut cipher, &mut buf),
             _ => self.end_reading(Err(Fault::Cut)),
@@ -108,9 +120,31 @@ impl Secure {
         (result, buf)
     }
 
+    /// Fills the buffer as far as it has room: it may end just where a message does, and is never made to move.
+    fn take_surplus(&self, buf: &mut BytesMut) {
+        let mut surplus = self.surplus.borrow_mut();
+        let fits = surplus.len().min(buf.capacity() - buf.len());
+        buf.extend_from_slice(&surplus.split_to(fits));
+        if surplus.is_empty() {
+            self.pool.give(std::mem::take(&mut *surplus));
+        }
+    }
+
     fn receive(&self, cipher: &mut [u8], buf: &mut BytesMut) {
         let (received, is_peer_closed) = match &mut *self.machine.borrow_mut() {
-            Some(open) => (open.receive(cipher, buf, &mut self.ahead.borrow_mut()), open.is_peer_closed()),
+            Some(open) => {
+                let mut ahead = self.ahead.borrow_mut();
+                let received = if cipher.len() <= buf.capacity() - buf.len() {
+                    open.receive(cipher, buf, &mut ahead)
+                } else {
+                    let mut plain = self.pool.take();
+                    let received = open.receive(cipher, &mut plain, &mut ahead);
+                    *self.surplus.borrow_mut() = plain;
+                    self.take_surplus(buf);
+                    received
+                };
+                (received, open.is_peer_closed())
+            }
             None => (Err(Fault::NotOpen), false),
         };
         match received {
