@@ -10,6 +10,7 @@
 //! | `core` | one core's thread: mailbox, effects, sweeps |
 //! | `conn` | one TCP connection: HTTP heads, relay calls, passing on, the upgrade |
 //! | `line` | one line's socket: reading, writing |
+//! | `direct` | calls of lines that the exchange makes |
 //! | [`tls`](Tls) | certificate and key; the machine of a TLS connection, without a socket |
 //! | `socket`, `pool`, `admission`, `cards`, `metrics` | what they share |
 
@@ -18,6 +19,7 @@ mod cards;
 mod config;
 mod conn;
 mod core;
+mod direct;
 mod line;
 mod listen;
 mod metrics;

@@ -1,12 +1,13 @@
 //! One line's socket: a task that reads, and one that writes while there is something to write.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
 use landline_engine::{Attach, Flush, LineKey};
 use landline_wire::close;
-use landline_wire::limits::READ_BUFFER_BYTES;
+use landline_wire::limits::{COPY_THRESHOLD_BYTES, READ_BUFFER_BYTES};
 use landline_wire::message::{Violation, append_close};
 use landline_wire::session::server::{Input, Session};
 
@@ -20,6 +21,13 @@ pub(crate) struct LineIo {
     writing: Cell<bool>,
     closing: Cell<bool>,
     _place: Option<Place>,
+}
+
+impl LineIo {
+    /// The agent's address, and whether it comes over TLS; `None` once its socket is gone.
+    pub(crate) fn peer(&self) -> Option<(IpAddr, bool)> {
+        Some((self.socket.peer()?, self.socket.is_tls()))
+    }
 }
 
 /// Takes over a session that another core authenticated.
@@ -81,6 +89,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
     loop {
         if broken {
             buf.clear();
+            need = 0;
         }
         if !buf.is_empty() {
             match digest(&core, key, &mut session, &mut buf) {
@@ -90,29 +99,31 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
                     continue;
                 }
             }
+            // What was read of a large message stays where it is: the rest goes into a new buffer.
+            if need > buf.capacity() && buf.len() > COPY_THRESHOLD_BYTES {
+                need = session.cut(&mut buf).unwrap_or(need);
+            }
+        }
+        // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
+        let incomplete = session.held() + need;
+        if incomplete <= READ_BUFFER_BYTES {
+            held = None;
+        } else if held.get_or_insert_with(|| Hold::new(&core)).resize(incomplete).is_err() && !broken {
+            let now = core.now();
+            let reason = close::reason(close::TRY_AGAIN_LATER);
+            core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
+            core.carry_out();
+            broken = true;
+            continue;
         }
         if buf.is_empty() {
-            if session.held() == 0 {
-                held = None;
-            }
             core.pool.give(buf);
             if io.socket.readable().await.is_err() {
                 break;
             }
-            buf = core.pool.take();
+            buf = core.pool.take_for(need);
         } else {
-            // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
-            if session.held() + need > READ_BUFFER_BYTES
-                && held.get_or_insert_with(|| Hold::new(&core)).resize(session.held() + need).is_err()
-            {
-                let now = core.now();
-                let reason = close::reason(close::TRY_AGAIN_LATER);
-                core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
-                core.carry_out();
-                broken = true;
-                continue;
-            }
-            buf.reserve(need.saturating_sub(buf.len()).max(MIN_READ));
+            make_room(&mut buf, need);
         }
         let (result, filled) = io.socket.read(buf).await;
         buf = filled;
@@ -127,8 +138,19 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
     core.carry_out();
 }
 
-/// Bytes of room that a read has at least.
+/// Bytes of room that a read has, where giving it moves next to nothing.
 const MIN_READ: usize = 4096;
+
+/// Gives the buffer room for `bytes` in all. Moves what is in it only if there is none.
+pub(crate) fn make_room(buf: &mut BytesMut, bytes: usize) {
+    let missing = bytes.saturating_sub(buf.len());
+    buf.reserve(if buf.len() > COPY_THRESHOLD_BYTES { missing } else { missing.max(MIN_READ) });
+}
+
+/// Can more be read into the buffer without moving what is in it?
+pub(crate) fn has_room(buf: &BytesMut) -> bool {
+    buf.len() <= COPY_THRESHOLD_BYTES || buf.capacity() - buf.len() >= MIN_READ
+}
 
 /// Gives the engine all that is complete in the buffer, and says how many bytes the next message needs in all. `None`
 /// when the framing broke: the session is being closed.

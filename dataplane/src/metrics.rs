@@ -22,6 +22,8 @@ pub(crate) struct CoreGauges {
     pub(crate) calls_open: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
     pub(crate) http_connections: AtomicU64,
+    /// Body bytes of the call that holds most.
+    pub(crate) largest_call: AtomicU64,
     attached: AtomicU64,
     calls: AtomicU64,
     ended: AtomicU64,
@@ -89,6 +91,9 @@ impl Collector for SwitchCollector {
             let total: u64 = shared.gauges.iter().map(|core| read(core).load(Ordering::Relaxed)).sum();
             counter(&mut encoder, name, help, total)?;
         }
+        let largest = shared.gauges.iter().map(|core| core.largest_call.load(Ordering::Relaxed)).max().unwrap_or(0);
+        let help = "Body bytes of the call that holds most, looked at once a second";
+        gauge(&mut encoder, "landline_call_held_bytes_max", help, largest as i64)?;
         let refused = shared.refused_sockets.load(Ordering::Relaxed);
         counter(&mut encoder, "landline_sockets_refused", "Sockets refused because too many had not spoken", refused)?;
         gauge(&mut encoder, "landline_sockets_pending", "Sockets that have not spoken", shared.admission.len() as i64)?;

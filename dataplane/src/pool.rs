@@ -29,6 +29,11 @@ impl Pool {
         BytesMut::with_capacity(READ_BUFFER_BYTES)
     }
 
+    /// An empty buffer with room for `bytes`, and for [`READ_BUFFER_BYTES`] in any case.
+    pub(crate) fn take_for(&self, bytes: usize) -> BytesMut {
+        if bytes > READ_BUFFER_BYTES { BytesMut::with_capacity(bytes) } else { self.take() }
+    }
+
     /// Takes a buffer back. One that holds bytes, or that grew for one large message, is dropped.
     pub(crate) fn give(&self, buffer: BytesMut) {
         let mut free = self.free.borrow_mut();

@@ -181,6 +181,14 @@ impl Conn {
         self.stream.write_all(bytes)
     }
 
+    /// A second handle, to send from another thread while this one reads.
+    ///
+    /// # Panics
+    /// If the process has no descriptor left.
+    pub fn writer(&self) -> Stream {
+        self.stream.try_clone().expect("a descriptor")
+    }
+
     /// Sends a request without waiting. If the server said that it closes, a new connection is made first.
     ///
     /// # Errors

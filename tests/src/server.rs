@@ -343,6 +343,7 @@ pub struct Planes {
     switch_data: Data,
     link: String,
     listen: String,
+    switch_env: Vec<(&'static str, String)>,
     /// The exchange, while it runs.
     pub exchange: Option<Server>,
     /// The switch, while it runs.
@@ -355,11 +356,20 @@ impl Planes {
     /// # Panics
     /// If one of them does not become ready.
     pub fn start() -> Self {
+        Self::start_with(Vec::new())
+    }
+
+    /// The same, with variables in the switch's environment.
+    ///
+    /// # Panics
+    /// If one of them does not become ready.
+    pub fn start_with(switch_env: Vec<(&'static str, String)>) -> Self {
         let mut planes = Self {
             exchange_data: Data::new(),
             switch_data: Data::new(),
             link: format!("127.0.0.1:{}", free_port()),
             listen: format!("127.0.0.1:{}", free_port()),
+            switch_env,
             exchange: None,
             switch: None,
         };
@@ -395,7 +405,9 @@ impl Planes {
             args.extend(["--exchange", link.as_str()]);
         }
         args.extend(join);
-        self.switch = Some(Server::start(&self.switch_data, &args));
+        let mut command = command(&args);
+        command.args(["--data", &self.switch_data.text()]).envs(self.switch_env.iter().cloned());
+        self.switch = Some(Server::spawn(command, &self.switch_data).unwrap_or_else(|why| panic!("{why}")));
     }
 
     /// Where callers arrive.

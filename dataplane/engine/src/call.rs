@@ -1,6 +1,7 @@
 //! The calls that are open on this core.
 
 use landline_wire::ids::{AgentId, CallId};
+use landline_wire::limits::WINDOW_BYTES;
 
 use crate::engine::Gathering;
 use crate::sse::StreamId;
@@ -51,6 +52,21 @@ pub struct Call {
     pub stream: Option<StreamId>,
     /// Milliseconds to the first frame of the answer, from the moment when the request is complete.
     pub timeout_ms: u64,
+}
+
+impl Call {
+    /// Body bytes that the relay may hold for this call: of an answer in parts what its caller has not taken, of a body in
+    /// parts what its agent has not granted again, or what is gathered. Whole bodies are on their way at once and counted
+    /// with their line.
+    pub fn held_bytes(&self) -> usize {
+        let taken_in = |window: i64| (WINDOW_BYTES as i64 - window).max(0) as usize;
+        let body = self.upload.map_or(0, taken_in);
+        match &self.phase {
+            Phase::Gathering(gathering) => gathering.held_bytes(),
+            Phase::Waiting => body,
+            Phase::Streaming { window, consumed, .. } => body + taken_in(*window).saturating_sub(*consumed),
+        }
+    }
 }
 
 struct Slot {
@@ -160,6 +176,11 @@ impl CallTable {
     pub fn overdue(&self, now_ms: u64) -> Vec<CallId> {
         let due = self.deadlines.iter().enumerate().filter(|(_, deadline)| **deadline <= now_ms);
         due.filter_map(|(index, _)| self.in_slot(index as u32).map(|(id, _)| id)).collect()
+    }
+
+    /// The most that one open call holds ([`Call::held_bytes`]).
+    pub fn largest_held(&self) -> usize {
+        self.slots.iter().filter_map(|slot| slot.call.as_ref()).map(Call::held_bytes).max().unwrap_or(0)
     }
 
     /// Open calls that a test selects by their origin. A scan: callers that leave early are rare beside calls.

@@ -30,7 +30,7 @@ pub use engine::{Attach, Engine, Gathering, Stats};
 pub use line::{Line, Lines};
 pub use output::{Flush, Output};
 pub use sse::{StreamId, parse_event_id};
-pub use types::{CallRequest, ConnKey, Effect, LineKey, Mail, Now, Origin, Reply, Resume, StatusAnswer};
+pub use types::{CallRequest, ConnKey, DirectReply, Effect, LineKey, Mail, Now, Origin, Reply, Resume, StatusAnswer};
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,8 @@ pub(crate) struct OwnCall {
     pub(crate) call: Option<CallId>,
     /// Its body is not complete.
     pub(crate) uploads: bool,
+    /// It was passed on: its callee has no line.
+    pub(crate) direct: bool,
 }
 
 impl Line {

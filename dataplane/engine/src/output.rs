@@ -7,6 +7,7 @@ use landline_wire::frame::{Frame, encode_head};
 use landline_wire::header::{self, Kind, MAX_HEADER};
 use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message;
+use landline_wire::pieces::Pieces;
 
 /// Frames for one socket, in order. Small frames lie side by side in one buffer; a large body is shared, not copied.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Output {
     }
 
     /// Appends a frame; `body` stands for the frame's own, which is not looked at.
-    pub fn push(&mut self, frame: &Frame<'_>, body: Bytes) {
+    pub fn push(&mut self, frame: &Frame<'_>, body: Pieces) {
         // The header's length depends on the frame's, so the frame is written behind room for the longest header, and
         // the header right before it.
         let start = self.tail.len();
@@ -53,10 +54,10 @@ impl Output {
         self.tail.truncate(self.tail.len() - gap);
         self.bytes += len + payload;
         if body.len() <= COPY_THRESHOLD_BYTES {
-            self.tail.extend_from_slice(&body);
+            body.iter().for_each(|piece| self.tail.extend_from_slice(piece));
         } else {
             self.segments.push_back(self.tail.split().freeze());
-            self.segments.push_back(body);
+            self.segments.extend(body);
         }
     }
 
@@ -120,7 +121,7 @@ mod tests {
         let large = Bytes::from(vec![7; COPY_THRESHOLD_BYTES + 1]);
         let mut output = Output::default();
         for body in [Bytes::from_static(b"a"), large.clone(), Bytes::from_static(b"b"), Bytes::new()] {
-            output.push(&Frame::Chunk(Chunk { id: 2, more: false, body: b"" }), body);
+            output.push(&Frame::Chunk(Chunk { id: 2, more: false, body: b"" }), body.into());
         }
         output.push_control(Kind::Ping, b"?");
         let expected = output.len();
@@ -134,7 +135,7 @@ mod tests {
         let mut bodies = Vec::new();
         while let Progress::Message(message) = reader.next(&mut stream).unwrap() {
             match message {
-                Message::Binary(message) => match decode(&message).unwrap() {
+                Message::Binary(message) => match decode(message.first()).unwrap() {
                     Frame::Chunk(chunk) => bodies.push(chunk.body.len()),
                     other => panic!("{other:?}"),
                 },

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use landline_link::{Lookup, Report};
 use landline_wire::error::Problem;
 use landline_wire::ids::{AgentId, CallId};
+use landline_wire::pieces::Pieces;
 
 use crate::sse::StreamId;
 
@@ -67,7 +68,7 @@ impl Origin {
 }
 
 /// A call on its way to the core of its callee.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRequest {
     /// Where the reply goes.
     pub origin: Origin,
@@ -92,7 +93,7 @@ pub struct CallRequest {
     /// When the request was complete.
     pub started: Now,
     /// The body, or its first part.
-    pub body: Bytes,
+    pub body: Pieces,
     /// More parts follow with [`Mail::Part`], within the window that the call starts with.
     pub more: bool,
     /// The answer is to come as a resumable stream with this random id. For HTTP callers only.
@@ -114,14 +115,14 @@ pub enum Reply {
         /// The agent's headers, checked but not yet filtered: an encoded `headers` map, or empty.
         headers: Bytes,
         /// The body or its first part.
-        body: Bytes,
+        body: Pieces,
         /// Parts follow.
         more: bool,
     },
     /// A part of the answer.
     Part {
         /// The part.
-        body: Bytes,
+        body: Pieces,
         /// More parts follow.
         more: bool,
         /// Bytes of the agent's window to give back when it is taken.
@@ -131,13 +132,31 @@ pub enum Reply {
     Credit(usize),
     /// The call failed; possible after the head, too.
     Failed(Box<Problem>),
-    /// The callee holds no line, but the exchange can call its own URL: pass the request on. For HTTP callers only.
-    Direct {
-        /// The call's body, or its first part.
-        body: Bytes,
-    },
+    /// The callee holds no line, but the exchange can call its own URL: pass the request on.
+    Direct(Box<CallRequest>),
     /// The answer to a status question.
     Status(StatusAnswer),
+}
+
+/// News of a call that the exchange makes for a line's agent ([`Effect::Direct`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectReply {
+    /// The head of the answer; its parts follow.
+    Head {
+        /// HTTP status.
+        status: u16,
+        /// An encoded `headers` map, or empty.
+        headers: Bytes,
+    },
+    /// A part of the answer.
+    Part {
+        /// The part.
+        body: Pieces,
+        /// More parts follow.
+        more: bool,
+    },
+    /// The call failed.
+    Failed(Problem),
 }
 
 /// What `GET /relay/{id}/status` tells.
@@ -178,7 +197,7 @@ pub enum Mail {
         /// Which call.
         origin: Origin,
         /// The part.
-        body: Bytes,
+        body: Pieces,
         /// More parts follow.
         more: bool,
     },
@@ -214,6 +233,13 @@ pub enum Effect {
     Reply(ConnKey, Reply),
     /// Give this to another core's engine.
     Mail(usize, Mail),
+    /// A call of this line's agent goes to a callee without a line: pass it on, and give what comes to
+    /// [`crate::Engine::direct_reply`].
+    Direct(LineKey, u64, Box<CallRequest>),
+    /// The agent took so many bytes of the answer to such a call.
+    DirectCredit(LineKey, u64, usize),
+    /// The agent cancelled such a call, or its line is gone.
+    DirectGone(LineKey, u64),
     /// Ask the exchange; the answer comes back through [`crate::Engine::answer`] with this number.
     Lookup(u64, Lookup),
     /// Tell the exchange.

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use landline_wire::error::Problem;
 use landline_wire::http1::{CHUNK_END, Framing, Head, LAST_CHUNK, answer_head, chunk_head};
 use landline_wire::limits::COPY_THRESHOLD_BYTES;
+use landline_wire::pieces::Pieces;
 
 use super::{After, Asked, Conn};
 
@@ -13,15 +14,15 @@ const WRITE_DEADLINE_MS: u64 = 60_000;
 impl Conn {
     /// Writes what is in the output buffer. False if the peer is gone.
     pub(super) async fn flush(&mut self) -> bool {
-        self.flush_with(Bytes::new()).await
+        self.flush_with(Pieces::new()).await
     }
 
     /// Writes the output buffer and then `body`, in one operation; a small body is copied next to it.
-    pub(super) async fn flush_with(&mut self, body: Bytes) -> bool {
+    pub(super) async fn flush_with(&mut self, body: Pieces) -> bool {
         if body.len() > COPY_THRESHOLD_BYTES {
-            return self.flush_segments(vec![body]).await;
+            return self.flush_segments(body, Bytes::new()).await;
         }
-        self.out.extend_from_slice(&body);
+        body.iter().for_each(|piece| self.out.extend_from_slice(piece));
         let out = std::mem::take(&mut self.out);
         self.begin_write();
         let (result, mut buffer) = self.socket.write(out).await;
@@ -35,9 +36,9 @@ impl Conn {
 
     /// Writes one part of an answer: as a chunk, or as it is for a client that knows no chunks. The last part ends the
     /// body.
-    pub(super) async fn flush_part(&mut self, asked: &Asked<'_>, body: Bytes, more: bool) -> bool {
+    pub(super) async fn flush_part(&mut self, asked: &Asked<'_>, body: Pieces, more: bool) -> bool {
         if asked.is_head || !asked.is_11 {
-            let body = if asked.is_head { Bytes::new() } else { body };
+            let body = if asked.is_head { Pieces::new() } else { body };
             return self.flush_with(body).await;
         }
         let mut end = BytesMut::new();
@@ -49,15 +50,17 @@ impl Conn {
             end.extend_from_slice(LAST_CHUNK);
         }
         if body.len() > COPY_THRESHOLD_BYTES {
-            return self.flush_segments(vec![body, end.freeze()]).await;
+            return self.flush_segments(body, end.freeze()).await;
         }
-        self.out.extend_from_slice(&body);
-        self.flush_with(end.freeze()).await
+        body.iter().for_each(|piece| self.out.extend_from_slice(piece));
+        self.out.extend_from_slice(&end);
+        self.flush().await
     }
 
-    async fn flush_segments(&mut self, behind: Vec<Bytes>) -> bool {
+    async fn flush_segments(&mut self, body: Pieces, end: Bytes) -> bool {
         let mut segments = vec![self.out.split().freeze()];
-        segments.extend(behind);
+        segments.extend(body);
+        segments.push(end);
         self.begin_write();
         let written = self.socket.write_vectored(segments).await.is_ok();
         self.end_write();
@@ -113,7 +116,7 @@ impl Conn {
         if problem.code.status() == 401 {
             fields.push(("www-authenticate", b"Bearer"));
         }
-        self.answer_whole(asked, problem.code.status(), fields, body.into(), keep_alive).await
+        self.answer_whole(asked, problem.code.status(), fields, Bytes::from(body), keep_alive).await
     }
 
     /// Answers with a body that is complete.
@@ -122,15 +125,16 @@ impl Conn {
         asked: &Asked<'_>,
         status: u16,
         fields: Vec<(&str, &[u8])>,
-        body: Bytes,
+        body: impl Into<Pieces>,
         keep_alive: bool,
     ) -> After {
+        let body = body.into();
         let framing = match status {
             204 | 304 => Framing::None,
             _ => Framing::Length(body.len() as u64),
         };
         answer_head(&mut self.out, status, fields, framing, keep_alive);
-        let body = if asked.is_head || framing == Framing::None { Bytes::new() } else { body };
+        let body = if asked.is_head || framing == Framing::None { Pieces::new() } else { body };
         match self.flush_with(body).await {
             true if keep_alive => After::Next,
             true => After::Close,

@@ -8,12 +8,14 @@ use landline_uplink::{Ticket, ToExchange};
 use landline_wire::error::{Code, Problem};
 use landline_wire::http1::{BodyDecoder, BodyPiece, Framing, Head, answer_head};
 use landline_wire::ids::AgentId;
-use landline_wire::limits::{READ_BUFFER_BYTES, UPLOAD_DEADLINE_MS, WINDOW_BYTES};
+use landline_wire::limits::{UPLOAD_DEADLINE_MS, WINDOW_BYTES};
+use landline_wire::pieces::Pieces;
 
 use super::read::{Fill, Woke};
 use super::{After, Asked, Conn, Event, Pass, unreadable};
 use crate::cards::Cards;
 use crate::core::Hold;
+use crate::line::has_room;
 
 /// Bytes of a card's body that are gathered to be kept.
 const MAX_KEPT: usize = 64 << 10;
@@ -23,7 +25,7 @@ pub(super) enum Body {
     /// Still to be read.
     Unread,
     /// Read already.
-    Read(Bytes),
+    Read(Pieces),
 }
 
 /// Passes a request on and its answer back.
@@ -121,7 +123,7 @@ fn passes(name: &str) -> bool {
 async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> Result<Option<Pass>, Problem> {
     let (mut ready, mut decoder) = match body {
         Body::Read(bytes) => (bytes, BodyDecoder::new(Framing::None)),
-        Body::Unread => (Bytes::new(), BodyDecoder::new(head.framing)),
+        Body::Unread => (Pieces::new(), BodyDecoder::new(head.framing)),
     };
     let mut hold = Hold::new(&conn.core);
     if !decoder.is_done() {
@@ -139,7 +141,7 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> 
             }
         }
         if !ready.is_empty() && window > 0 {
-            let piece = ready.split_to(ready.len().min(window));
+            let piece = ready.split_to(window);
             window -= piece.len();
             conn.core.tell_exchange(ToExchange::PassBody(ticket, piece));
         } else if !ready.is_empty() {
@@ -151,7 +153,7 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> 
             }
         } else {
             match decoder.next(&mut conn.buf).map_err(unreadable)? {
-                BodyPiece::Data(piece) => ready = piece,
+                BodyPiece::Data(piece) => ready = piece.into(),
                 BodyPiece::End => break,
                 BodyPiece::Need => conn.fill_body(0).await?,
             }
@@ -165,7 +167,7 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> 
 /// The next news of the answer; `None` if the caller went away.
 async fn next(conn: &mut Conn) -> Option<Pass> {
     loop {
-        let watch = conn.cell.watches() && conn.buf.len() < READ_BUFFER_BYTES;
+        let watch = conn.cell.watches() && has_room(&conn.buf);
         match conn.wait(watch, true).await {
             Woke::Event(Event::Pass(Pass::Credit(_))) => {}
             Woke::Event(Event::Pass(news)) => return Some(news),
@@ -208,9 +210,9 @@ async fn answer_with(
         }
         let len = body.len();
         let written = match framing {
-            Framing::Chunked => conn.flush_part(asked, body, more).await,
+            Framing::Chunked => conn.flush_part(asked, body.into(), more).await,
             _ if asked.is_head => conn.flush().await,
-            _ => conn.flush_with(body).await,
+            _ => conn.flush_with(body.into()).await,
         };
         if !written {
             return After::Done;

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use bytes::Bytes;
 use landline_wire::error::{Code, Problem};
 use landline_wire::http1::{Framing, Head, parse_head};
-use landline_wire::limits::{HTTP_IDLE_MS, TLS_HANDSHAKE_DEADLINE_MS, UPLOAD_DEADLINE_MS};
+use landline_wire::limits::{COPY_THRESHOLD_BYTES, HTTP_IDLE_MS, TLS_HANDSHAKE_DEADLINE_MS, UPLOAD_DEADLINE_MS};
+use landline_wire::pieces::Pieces;
 
 use super::{Conn, Event, head_deadline, unreadable};
 use crate::core::Hold;
+use crate::line::make_room;
 use crate::socket::is_end;
 
 /// Why a wait ended.
@@ -35,9 +36,6 @@ pub(super) enum Fill {
     /// The deadline passed.
     Overdue,
 }
-
-/// Bytes of room that a read has at least.
-const MIN_READ: usize = 4096;
 
 impl Conn {
     /// Waits for what is wanted: the socket, an event, or in any case the deadline.
@@ -81,12 +79,10 @@ impl Conn {
     pub(super) async fn read_ready(&mut self, room: usize) -> Fill {
         let mut buf = std::mem::take(&mut self.buf);
         if buf.capacity() == 0 {
-            buf = self.core.pool.take();
+            buf = self.core.pool.take_for(room);
         }
-        let missing = room.saturating_sub(buf.len());
-        if buf.capacity() - buf.len() < missing.max(MIN_READ) {
-            buf.reserve(missing.max(MIN_READ));
-        }
+        let room = room.max(buf.len() + 1);
+        make_room(&mut buf, room);
         let (result, buf) = self.socket.read(buf).await;
         self.buf = buf;
         if is_end(&result) { Fill::End } else { Fill::More }
@@ -141,9 +137,9 @@ impl Conn {
         }
     }
 
-    /// The whole body of a known length, at most `most` bytes, as a slice of the read buffer. What was read before the
-    /// buffer had to grow for it is moved once.
-    pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Bytes, Problem> {
+    /// The whole body of a known length, at most `most` bytes, as slices of the buffers that it was read into: of one,
+    /// or of two if it did not fit the first.
+    pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Pieces, Problem> {
         let too_large = || Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes."));
         if matches!(head.framing, Framing::Length(len) if len > most as u64) {
             return Err(too_large());
@@ -156,17 +152,25 @@ impl Conn {
         self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
         let body = match head.framing {
             Framing::Length(len) => self.body_of_length(len as usize).await,
-            Framing::None | Framing::Chunked | Framing::UntilClose => Ok(Bytes::new()),
+            Framing::None | Framing::Chunked | Framing::UntilClose => Ok(Pieces::new()),
         };
         self.cell.set_deadline(None);
         body
     }
 
-    async fn body_of_length(&mut self, len: usize) -> Result<Bytes, Problem> {
-        while self.buf.len() < len {
-            self.fill_body(len).await?;
+    async fn body_of_length(&mut self, len: usize) -> Result<Pieces, Problem> {
+        let mut body = Pieces::new();
+        let mut missing = len;
+        while self.buf.len() < missing {
+            // What was read stays where it is: the rest goes into a new buffer, not this one into a longer one.
+            if self.buf.len() > COPY_THRESHOLD_BYTES && self.buf.capacity() < missing {
+                missing -= self.buf.len();
+                body.push(std::mem::take(&mut self.buf).freeze());
+            }
+            self.fill_body(missing).await?;
         }
-        Ok(self.buf.split_to(len).freeze())
+        body.push(self.buf.split_to(missing).freeze());
+        Ok(body)
     }
 
     /// Drops a body that will not be used, if all of it has been read already. False: it is still to come, and the

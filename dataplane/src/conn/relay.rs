@@ -10,6 +10,7 @@ use landline_wire::frame::HeadersBuilder;
 use landline_wire::http1::{Framing, Head};
 use landline_wire::ids::AgentId;
 use landline_wire::limits::CALL_TIMEOUT_MS;
+use landline_wire::pieces::Pieces;
 use landline_wire::relay::{self as rules, Target};
 
 use super::read::{Fill, Woke};
@@ -17,6 +18,7 @@ use super::reply::{answer_call, status_document};
 use super::upload::{self, Sent};
 use super::{After, Asked, Conn, Event, has_body, pass, stream};
 use crate::core::{Core, CoreMail};
+use crate::line::has_room;
 
 /// Serves a request below `/relay/`; `target` is what followed it, query included.
 pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &Asked<'_>) -> After {
@@ -112,7 +114,7 @@ impl Conn {
             Framing::None | Framing::UntilClose => false,
         };
         let body = match more {
-            true => Bytes::new(),
+            true => Pieces::new(),
             false => self.body(head, most).await.map_err(|problem| (problem, true))?,
         };
         Ok(CallRequest {
@@ -150,17 +152,16 @@ impl Conn {
         if self.comments {
             self.cell.set_deadline(Some(self.core.now().ms() + COMMENT_MS));
         }
-        // What a client sends ahead is kept up to one buffer; more is left in its socket.
-        let most_ahead = landline_wire::limits::READ_BUFFER_BYTES;
         let reply = loop {
-            let watch = self.cell.watches() && self.buf.len() < most_ahead;
+            // What a client sends ahead is kept up to one buffer; more is left in its socket.
+            let watch = self.cell.watches() && has_room(&self.buf);
             match self.wait(watch, true).await {
                 // Credit for a body that needs no more.
                 Woke::Event(Event::Reply(Reply::Credit(_))) => {}
                 Woke::Event(Event::Reply(reply)) => break Some(reply),
                 // A comment tells whatever stands between us that the stream is alive.
                 Woke::Overdue if self.comments => {
-                    break Some(Reply::Part { body: Bytes::from_static(b":\n\n"), more: true, cost: 0 });
+                    break Some(Reply::Part { body: Bytes::from_static(b":\n\n").into(), more: true, cost: 0 });
                 }
                 Woke::Event(_) | Woke::Watch | Woke::Overdue => {}
                 Woke::Readable if self.read_ready(0).await == Fill::More => {}
@@ -274,8 +275,8 @@ async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<
     let after = match reply {
         None => After::Done,
         // Under a number of its own: this one is done.
-        Some(Reply::Direct { body }) => {
-            let body = if more { pass::Body::Unread } else { pass::Body::Read(body) };
+        Some(Reply::Direct(request)) => {
+            let body = if more { pass::Body::Unread } else { pass::Body::Read(request.body) };
             conn.done_waiting(number);
             return pass::serve_direct(conn, head, caller, body, asked).await;
         }

@@ -5,6 +5,7 @@ use landline_engine::{Now, Origin, Reply, StatusAnswer};
 use landline_wire::frame::Headers;
 use landline_wire::http1::{Framing, answer_head};
 use landline_wire::ids::CallId;
+use landline_wire::pieces::Pieces;
 use landline_wire::relay as rules;
 
 use super::{After, Asked, Conn};
@@ -26,7 +27,7 @@ pub(super) async fn answer_call(
             // HEAD: the length is that of a body that the agent did not send, and not ours to make up.
             let framing = if bodiless || asked.is_head { Framing::None } else { Framing::Length(body.len() as u64) };
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
-            let body = if bodiless || asked.is_head { Bytes::new() } else { body };
+            let body = if bodiless || asked.is_head { Pieces::new() } else { body };
             match conn.flush_with(body).await {
                 true if keep_alive => After::Next,
                 true => After::Close,
@@ -45,7 +46,7 @@ pub(super) async fn answer_call(
                 after => after,
             }
         }
-        Reply::Part { .. } | Reply::Credit(_) | Reply::Direct { .. } | Reply::Status(_) => After::Done,
+        Reply::Part { .. } | Reply::Credit(_) | Reply::Direct(_) | Reply::Status(_) => After::Done,
     }
 }
 
@@ -55,7 +56,7 @@ async fn answer_parts(
     home: usize,
     origin: Origin,
     call: CallId,
-    first: Bytes,
+    first: Pieces,
     asked: &Asked<'_>,
 ) -> After {
     let (mut cost, mut part, mut more) = (first.len(), first, true);

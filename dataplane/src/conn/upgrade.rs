@@ -71,7 +71,7 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
     let mut session = Session::new(conn.core.shared.config.max_body_bytes);
     let auth = loop {
         match session.next(&mut conn.buf)? {
-            Input::Frame(message) => break message,
+            Input::Frame(message) => break message.into_bytes(),
             Input::Ping(payload) => {
                 message::append(&mut conn.out, Kind::Pong, &payload, None);
                 if !conn.flush().await {

@@ -92,7 +92,7 @@ async fn next(conn: &mut Conn, reads: bool, window: &mut usize) -> Next {
 
 fn part_to(conn: &mut Conn, home: usize, origin: Origin, body: Bytes, more: bool) {
     let now = conn.core.now();
-    conn.core.engine.borrow_mut().part_at(home, origin, body, more, now);
+    conn.core.engine.borrow_mut().part_at(home, origin, body.into(), more, now);
     conn.core.carry_out();
 }
 

@@ -33,6 +33,9 @@ impl Core {
                         _ => rung_beyond.push(core),
                     }
                 }
+                Effect::Direct(key, id, request) => self.begin_direct(key, id, *request),
+                Effect::DirectCredit(key, id, bytes) => self.credit_direct(key, id, bytes),
+                Effect::DirectGone(key, id) => self.end_direct(key, id),
                 Effect::Lookup(number, lookup) => {
                     let ticket = Ticket { core: self.id, number: number << 1 };
                     self.tell_exchange(ToExchange::Lookup(ticket, lookup));

@@ -24,6 +24,7 @@ use crate::admission::Admission;
 use crate::cards::Cards;
 use crate::config::{Driver, SwitchConfig};
 use crate::conn::ConnCell;
+use crate::direct::Directs;
 use crate::line::LineIo;
 use crate::metrics::CoreGauges;
 use crate::pool::Pool;
@@ -81,6 +82,7 @@ pub(crate) struct Core {
     pub(crate) conns: RefCell<HashMap<u64, Rc<ConnCell>>>,
     /// HTTP exchanges that wait for something, by the number that comes back with it.
     pub(crate) waiting: RefCell<HashMap<u64, Rc<ConnCell>>>,
+    pub(crate) directs: RefCell<Directs>,
     /// Bytes of bodies that are not complete; see [`Hold`].
     incomplete: Cell<usize>,
     next_number: Cell<u64>,
@@ -185,6 +187,10 @@ impl Core {
         }
         entry.1 += 1;
         Ok(())
+    }
+
+    pub(super) fn publish_largest_call(&self, bytes: usize) {
+        self.shared.gauges[self.id].largest_call.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// Publishes this core's numbers for the metrics page.

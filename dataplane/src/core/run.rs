@@ -75,6 +75,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         lines: RefCell::default(),
         conns: RefCell::default(),
         waiting: RefCell::default(),
+        directs: RefCell::default(),
         incomplete: Cell::new(0),
         next_number: Cell::new(1),
         public_calls: RefCell::new(HashMap::new()),
@@ -122,6 +123,7 @@ async fn tick(core: Rc<Core>) {
             if now.ms() / 1000 != second {
                 second = now.ms() / 1000;
                 engine.sweep_lines(now);
+                core.publish_largest_call(engine.largest_call());
             }
         }
         core.carry_out();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use landline_link::Op;
-use landline_uplink::ToCore;
+use landline_uplink::{Ticket, ToCore};
 use landline_wire::error::Origin;
 
 use super::Core;
@@ -42,15 +42,19 @@ impl Core {
                 self.shared.draining.store(true, Ordering::SeqCst);
                 self.begin_drain(deadline_ms);
             }
-            ToCore::PassCredit(ticket, bytes) => {
-                self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Credit(bytes)))
-            }
-            ToCore::PassAnswer(ticket, answer) => {
-                self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Answer(answer)));
-            }
-            ToCore::PassBody(ticket, body) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Body(body))),
-            ToCore::PassEnd(ticket) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::End)),
-            ToCore::PassFailed(ticket) => self.wake_waiting(ticket.number >> 1, Event::Pass(Pass::Failed)),
+            ToCore::PassCredit(ticket, bytes) => self.passed(ticket, Pass::Credit(bytes)),
+            ToCore::PassAnswer(ticket, answer) => self.passed(ticket, Pass::Answer(answer)),
+            ToCore::PassBody(ticket, body) => self.passed(ticket, Pass::Body(body)),
+            ToCore::PassEnd(ticket) => self.passed(ticket, Pass::End),
+            ToCore::PassFailed(ticket) => self.passed(ticket, Pass::Failed),
+        }
+    }
+
+    /// News of a passed-on request: of a line's call, or of an HTTP exchange.
+    fn passed(self: &Rc<Self>, ticket: Ticket, news: Pass) {
+        let number = ticket.number >> 1;
+        if let Some(news) = self.news_of_direct(number, news) {
+            self.wake_waiting(number, Event::Pass(news));
         }
     }
 

@@ -5,6 +5,7 @@ mod secure;
 mod segments;
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -63,6 +64,11 @@ impl Socket {
         let fd = self.raw.duplicate()?;
         let machine = self.secure.as_ref().map(|secure| secure.take()).transpose()?;
         Ok(Moving { fd, machine })
+    }
+
+    /// The other end's address; `None` if it is gone.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.raw.peer()
     }
 
     /// Does it speak TLS?

@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
@@ -42,6 +43,12 @@ impl Raw {
         }
         // SAFETY: just made, and owned by nobody else.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        // SAFETY: a shared reference; see `stream_mut` for why none is exclusive meanwhile.
+        let stream = unsafe { &*self.stream.get() };
+        stream.peer_addr().ok().map(|peer| peer.ip().to_canonical())
     }
 
     /// Waits until a read would not wait. May be dropped while it waits.

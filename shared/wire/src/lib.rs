@@ -11,6 +11,7 @@
 //! | [`error`] | the error catalogue: one table behind every problem document, page and text |
 //! | [`close`] | WebSocket close codes and what a client does after each |
 //! | [`mask`], [`header`], [`message`], [`handshake`] | RFC 6455: masking, frame headers, messages, the upgrade |
+//! | [`pieces`] | messages and bodies without moving their bytes |
 //! | [`http1`] | HTTP/1.1 heads and body framing, strict |
 //! | [`relay`] | which paths, verbs and headers cross the relay |
 //! | [`frame`] | the MessagePack frames: decode, encode |
@@ -29,5 +30,6 @@ pub mod ids;
 pub mod limits;
 pub mod mask;
 pub mod message;
+pub mod pieces;
 pub mod relay;
 pub mod session;

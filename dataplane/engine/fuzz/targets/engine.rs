@@ -117,7 +117,7 @@ impl World {
             stream: false,
             timeout_ms: 60_000,
             started: self.now,
-            body: Bytes::copy_from_slice(&index.to_le_bytes()),
+            body: Bytes::copy_from_slice(&index.to_le_bytes()).into(),
             more: false,
             resumable: None,
             length: None,
@@ -141,7 +141,7 @@ impl World {
             Frame::Chunk(Chunk { id, more, body: &body })
         };
         let message = encoded(&frame);
-        self.engines[self.alice.core].message(self.alice.line.expect("her line"), message, self.now);
+        self.engines[self.alice.core].message(self.alice.line.expect("her line"), message.into(), self.now);
         self.settle();
         assert!(self.honest[index].due.is_empty(), "the answer to call {index} did not arrive");
     }
@@ -193,12 +193,12 @@ impl World {
     }
 
     fn bob_sends(&mut self, message: Bytes) {
-        self.engines[self.bob.core].message(self.bob.line.expect("his line"), message, self.now);
+        self.engines[self.bob.core].message(self.bob.line.expect("his line"), message.into(), self.now);
     }
 
     fn mallory_sends(&mut self, message: Bytes) {
         if let Some(line) = self.mallory.line {
-            self.engines[self.mallory.core].message(line, message, self.now);
+            self.engines[self.mallory.core].message(line, message.into(), self.now);
         }
     }
 

@@ -122,6 +122,9 @@ impl World {
                 Effect::Mail(to, mail) => self.engines[to].mail(mail, self.now),
                 // Mallory is looked up when she is called and is not there: nobody answers.
                 Effect::Lookup(number, _) => self.engines[core].answer(number, None, self.now),
+                Effect::Direct(..) | Effect::DirectCredit(..) | Effect::DirectGone(..) => {
+                    panic!("nobody is called directly")
+                }
                 Effect::Report(Report::Call(record)) => {
                     let number = record.request_id.strip_prefix("h-").and_then(|n| n.parse::<usize>().ok());
                     let call = number.and_then(|index| self.honest.get_mut(index));
@@ -147,7 +150,7 @@ impl World {
         let mut reader = Reader::new(Role::Client, 2 << 20);
         loop {
             match reader.next(&mut stream).expect("sound framing") {
-                Progress::Message(Message::Binary(message)) => self.arrived(core, line, &message),
+                Progress::Message(Message::Binary(message)) => self.arrived(core, line, message.first()),
                 Progress::Message(Message::Close(..)) => {
                     assert!(!self.is_honest(core, line), "an honest line is closed")
                 }
@@ -240,8 +243,8 @@ impl Piece {
 
 fn piece_of(reply: Reply) -> Option<Piece> {
     match reply {
-        Reply::Head { body, more, .. } => Some(Piece::new(true, &body, more)),
-        Reply::Part { body, more, .. } => Some(Piece::new(false, &body, more)),
-        Reply::Credit(_) | Reply::Direct { .. } | Reply::Failed(_) | Reply::Status(_) => None,
+        Reply::Head { body, more, .. } => Some(Piece::new(true, &body.into_bytes(), more)),
+        Reply::Part { body, more, .. } => Some(Piece::new(false, &body.into_bytes(), more)),
+        Reply::Credit(_) | Reply::Direct(_) | Reply::Failed(_) | Reply::Status(_) => None,
     }
 }

@@ -1,13 +1,13 @@
 //! Frames from agents: answers to calls, and calls of their own.
 
-use bytes::Bytes;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
-use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode};
+use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode_pieces, join_envelope};
 use landline_wire::header::Kind;
 use landline_wire::ids::CallId;
 use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_ERROR_CODE_CHARS, MAX_ERROR_DETAIL_CHARS, WINDOW_BYTES};
 use landline_wire::message::Violation;
+use landline_wire::pieces::Pieces;
 use landline_wire::relay::{is_answer_status, printable};
 
 use super::Engine;
@@ -17,13 +17,14 @@ use crate::types::{LineKey, Now, Reply};
 
 impl Engine {
     /// A binary message came over a line.
-    pub fn message(&mut self, key: LineKey, message: Bytes, now: Now) {
+    pub fn message(&mut self, key: LineKey, mut message: Pieces, now: Now) {
         let Some(line) = self.lines.get_mut(key) else { return };
         if line.closing_since.is_some() {
             return;
         }
         line.pulse.heard(now.ms());
-        let outcome = match decode(&message) {
+        join_envelope(&mut message);
+        let outcome = match decode_pieces(&message) {
             Ok(frame) => self.frame(key, &frame, &message, now),
             Err(malformed) => Err(Violation::new(close::PROTOCOL_ERROR, malformed.0)),
         };
@@ -45,7 +46,7 @@ impl Engine {
         }
     }
 
-    fn frame(&mut self, key: LineKey, frame: &Frame<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+    fn frame(&mut self, key: LineKey, frame: &Frame<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
         match frame {
             Frame::Response(response) => self.response(key, response, message, now),
             Frame::Chunk(chunk) => self.chunk(key, chunk, message, now),
@@ -54,7 +55,7 @@ impl Engine {
             Frame::Cancel { id, code } => self.agent_cancel(key, *id, *code, now),
             Frame::Credit { id, bytes } => self.agent_credit(key, *id, *bytes, now),
             Frame::Ping(t) => {
-                self.send(key, &Frame::Pong(t), Bytes::new());
+                self.send(key, &Frame::Pong(t), Pieces::new());
                 Ok(())
             }
             // Frames of the other direction and of later versions are ignored, like unknown types.
@@ -85,16 +86,16 @@ impl Engine {
         self.lines.get_mut(key).map_or(Ok(()), |line| line.strays.count(now.ms()))
     }
 
-    fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+    fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
         let Some(id) = self.own_call(key, response.id, now)? else { return Ok(()) };
-        let status = response.status.unwrap_or(200);
+        let (status, body) = (response.status.unwrap_or(200), message.slice_ref(response.body));
         let fault = if !is_answer_status(status) {
             Some(format!("The agent answered with status {status}; 200 to 599 can be passed on."))
         } else if let Err(fault) = response.headers.check() {
             Some(format!("The agent's answer cannot be passed on: {fault}."))
         } else if self.calls.get(id).is_some_and(|call| !matches!(call.phase, Phase::Waiting)) {
             Some("The agent began its answer twice.".to_owned())
-        } else if response.body.len() > self.config.max_body_bytes {
+        } else if body.len() > self.config.max_body_bytes {
             Some(format!("The agent's answer is over {} bytes in one frame.", self.config.max_body_bytes))
         } else {
             None
@@ -104,16 +105,16 @@ impl Engine {
             return Ok(());
         }
         let status = status as u16;
-        let bodiless = matches!(status, 204 | 304);
-        let body = if bodiless { Bytes::new() } else { message.slice_ref(response.body) };
-        let window = WINDOW_BYTES as i64 - response.body.len() as i64;
+        let (bodiless, len) = (matches!(status, 204 | 304), body.len());
+        let body = if bodiless { Pieces::new() } else { body };
+        let window = WINDOW_BYTES as i64 - len as i64;
         if response.more && window < 0 {
             self.overrun(id, now);
             return Ok(());
         }
         self.stats.bytes_out += body.len() as u64;
         if response.more {
-            let consumed = if bodiless { response.body.len() } else { 0 };
+            let consumed = if bodiless { len } else { 0 };
             self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
             if let Some(call) = self.calls.get_mut(id) {
                 call.phase = Phase::Streaming { status, window, consumed };
@@ -123,7 +124,7 @@ impl Engine {
         // An answer that is no success is passed as it is: there is nothing to resume.
         if let Some(stream) = stream.filter(|_| (200..300).contains(&status)) {
             self.begin_stream(stream, id, response.headers.get("content-type"), now);
-            self.stream_part(id, stream, &body, response.more, status, now);
+            self.stream_part(id, stream, body, response.more, status, now);
             return Ok(());
         }
         if !response.more
@@ -131,13 +132,13 @@ impl Engine {
         {
             self.record(call, status, now);
         }
-        let headers = message.slice_ref(response.headers.encoded());
+        let headers = message.first().slice_ref(response.headers.encoded());
         self.reply(origin, Reply::Head { call: id, status, headers, body, more: response.more }, now);
         Ok(())
     }
 
     /// A part of an answer that is a stream.
-    fn stream_part(&mut self, id: CallId, stream: StreamId, part: &[u8], more: bool, status: u16, now: Now) {
+    fn stream_part(&mut self, id: CallId, stream: StreamId, part: Pieces, more: bool, status: u16, now: Now) {
         if !self.push_stream(stream, part, now) {
             let problem = Problem::new(Code::BadAnswer, "An event of the agent is longer than a body may be.");
             return self.fail(id, problem, Some("bad_answer"), now);
@@ -150,7 +151,7 @@ impl Engine {
         }
     }
 
-    fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Bytes, now: Now) -> Result<(), Violation> {
+    fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
         if chunk.id % 2 == 1 {
             return self.part_of_own(key, chunk, message, now);
         }
@@ -160,19 +161,21 @@ impl Engine {
             self.fail(id, Problem::new(Code::BadAnswer, "The agent sent a part before its answer's head."), None, now);
             return Ok(());
         };
-        *window -= chunk.body.len() as i64;
+        let part = message.slice_ref(chunk.body);
+        let len = part.len();
+        *window -= len as i64;
         let (status, overrun, origin, stream) = (*status, *window < 0, call.origin, call.stream);
         if overrun {
             self.overrun(id, now);
             return Ok(());
         }
-        let body = if matches!(status, 204 | 304) { Bytes::new() } else { message.slice_ref(chunk.body) };
+        let body = if matches!(status, 204 | 304) { Pieces::new() } else { part };
         self.stats.bytes_out += body.len() as u64;
         if chunk.more {
             self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
         }
         if let Some(stream) = stream.filter(|stream| self.streams.contains_key(stream)) {
-            self.stream_part(id, stream, &body, chunk.more, status, now);
+            self.stream_part(id, stream, body, chunk.more, status, now);
             return Ok(());
         }
         if !chunk.more
@@ -180,7 +183,7 @@ impl Engine {
         {
             self.record(call, status, now);
         }
-        let (dropped, cost) = (chunk.body.len() - body.len(), body.len());
+        let (dropped, cost) = (len - body.len(), body.len());
         self.reply(origin, Reply::Part { body, more: chunk.more, cost }, now);
         if dropped > 0 {
             self.consumed(id, dropped, now);
@@ -253,7 +256,7 @@ impl Engine {
         }
         let granted = std::mem::take(consumed);
         *window += granted as i64;
-        self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Bytes::new());
+        self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Pieces::new());
     }
 
     /// Closes a call and takes it off its line's list.
@@ -281,7 +284,7 @@ impl Engine {
         // After the head the caller has the agent's status, but the call failed: the record says so.
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Bytes::new());
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Pieces::new());
         }
         match stream {
             Some(stream) => self.end_stream(stream, Some(&problem), now),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use landline_link::{Credential, Report, SessionUp};
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
@@ -10,6 +9,7 @@ use landline_wire::frame::{Frame, Ready};
 use landline_wire::ids::SessionId;
 use landline_wire::limits::{MAX_SHARED_LINES, WINDOW_BYTES};
 use landline_wire::message::Violation;
+use landline_wire::pieces::Pieces;
 use landline_wire::session::server::{Pulse, Strays};
 
 use super::Engine;
@@ -107,7 +107,7 @@ impl Engine {
             max_in_flight: self.config.max_in_flight as u64,
             window_bytes: WINDOW_BYTES as u64,
         };
-        self.send(key, &Frame::Ready(ready), Bytes::new());
+        self.send(key, &Frame::Ready(ready), Pieces::new());
     }
 
     /// Ends a session from our side: its calls fail, a close frame is queued, and the socket closes when it is sent.
@@ -163,6 +163,8 @@ impl Engine {
             let Some(id) = self.calls.in_slot(slot).map(|(id, _)| id) else { continue };
             self.end_call_of_lost_line(id, now);
         }
+        let passed_on = own.iter().filter(|(_, call)| call.direct).map(|(id, _)| Effect::DirectGone(key, *id));
+        self.effects.extend(passed_on);
         let homes: BTreeSet<usize> = own.values().map(|call| call.home).collect();
         for home in homes {
             self.gone_at(home, Origin::Line { core: self.core, line: key, id: EVERY_CALL }, now);

@@ -11,12 +11,13 @@ mod upload;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use landline_link::LookupAnswer;
 use landline_wire::error::Origin as ProblemOrigin;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::ids::{AgentId, CallId, SessionId};
+use landline_wire::pieces::Pieces;
 
 use crate::call::CallTable;
 use crate::config::Config;
@@ -166,6 +167,11 @@ impl Engine {
         self.held
     }
 
+    /// The most body bytes that one call holds. A scan of all calls: for about once a second.
+    pub fn largest_call(&self) -> usize {
+        self.calls.largest_held()
+    }
+
     /// What was counted.
     pub fn stats(&self) -> Stats {
         self.stats
@@ -202,7 +208,7 @@ impl Engine {
         agent.home_core(self.cores)
     }
 
-    fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Bytes) {
+    fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Pieces) {
         let Some(line) = self.lines.get_mut(key) else { return };
         let before = line.output.len();
         line.output.push(frame, body);

@@ -7,12 +7,13 @@ use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuild
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
+use landline_wire::pieces::Pieces;
 use landline_wire::relay;
 
 use super::Engine;
 use crate::call::Phase;
 use crate::line::OwnCall;
-use crate::types::{CallRequest, Effect, LineKey, Mail, Now, Origin, Reply};
+use crate::types::{CallRequest, DirectReply, Effect, LineKey, Mail, Now, Origin, Reply};
 
 /// The id of an [`Origin::Line`] that stands for every call of the line.
 pub(super) const EVERY_CALL: u64 = u64::MAX;
@@ -23,7 +24,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         call: &Call<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<(), Violation> {
         if call.id.is_multiple_of(2) || call.id >= 1 << 53 {
@@ -53,7 +54,7 @@ impl Engine {
     fn dial(&mut self, key: LineKey, call: &Call<'_>, request: CallRequest, now: Now) {
         let home = self.home(request.target);
         if let Some(line) = self.lines.get_mut(key) {
-            let own = OwnCall { home, call: None, uploads: call.more };
+            let own = OwnCall { home, call: None, uploads: call.more, direct: false };
             line.own.get_or_insert_default().insert(call.id, own);
         }
         if home == self.core {
@@ -68,11 +69,12 @@ impl Engine {
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<CallRequest, Problem> {
         let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
-        if call.body.len() > self.config.max_body_bytes {
+        let body = message.slice_ref(call.body);
+        if body.len() > self.config.max_body_bytes {
             return Err(Problem::plain(Code::BodyTooLarge));
         }
         let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
@@ -107,7 +109,7 @@ impl Engine {
             stream: call.stream,
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
-            body: message.slice_ref(call.body),
+            body,
             more: call.more,
             resumable: None,
             length: None,
@@ -118,6 +120,10 @@ impl Engine {
     pub(super) fn deliver_to_line(&mut self, key: LineKey, id: u64, reply: Reply, now: Now) {
         let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
         let Some(own) = line.own_call(id) else { return };
+        if let Reply::Direct(request) = reply {
+            own.direct = true;
+            return self.effects.push_back(Effect::Direct(key, id, request));
+        }
         match &reply {
             Reply::Head { call, more: true, .. } => own.call = Some(*call),
             Reply::Part { more: true, .. } | Reply::Credit(_) => {}
@@ -126,19 +132,12 @@ impl Engine {
             }
         }
         self.send_reply(key, id, reply);
-        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
-            self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
-        }
+        self.bound_replies(key, now);
     }
 
     fn send_reply(&mut self, key: LineKey, id: u64, reply: Reply) {
         match reply {
-            Reply::Head { status, headers, body, more, .. } => {
-                let kept = filtered(&headers);
-                let headers = Headers::from_encoded(&kept);
-                let status = (status != 200).then_some(u64::from(status));
-                self.send(key, &Frame::Response(Response { id, status, headers, more, body: &[] }), body);
-            }
+            Reply::Head { status, headers, body, more, .. } => self.send_head(key, id, status, &headers, more, body),
             Reply::Part { body, more, .. } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
             Reply::Failed(problem) => {
                 let error = ErrorFrame {
@@ -147,11 +146,42 @@ impl Engine {
                     detail: Some(&problem.detail),
                     retry_after_ms: problem.retry_after_s.map(|seconds| u64::from(seconds) * 1000),
                 };
-                self.send(key, &Frame::Error(error), Bytes::new());
+                self.send(key, &Frame::Error(error), Pieces::new());
             }
-            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Bytes::new()),
-            Reply::Direct { .. } | Reply::Status(_) => {}
+            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Pieces::new()),
+            Reply::Direct(_) | Reply::Status(_) => {}
         }
+    }
+
+    /// News of a call that was passed on ([`Effect::Direct`]). News of one that is over is dropped.
+    pub fn direct_reply(&mut self, key: LineKey, id: u64, reply: DirectReply, now: Now) {
+        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
+        if line.own_call(id).is_none_or(|own| !own.direct) {
+            return;
+        }
+        if matches!(reply, DirectReply::Part { more: false, .. } | DirectReply::Failed(_)) {
+            line.forget_own_call(id);
+        }
+        match reply {
+            DirectReply::Head { status, headers } => self.send_head(key, id, status, &headers, true, Pieces::new()),
+            DirectReply::Part { body, more } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
+            DirectReply::Failed(problem) => self.send_reply(key, id, Reply::Failed(Box::new(problem))),
+        }
+        self.bound_replies(key, now);
+    }
+
+    /// Ends a line whose answers wait for it beyond the bound.
+    fn bound_replies(&mut self, key: LineKey, now: Now) {
+        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
+            self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
+        }
+    }
+
+    fn send_head(&mut self, key: LineKey, id: u64, status: u16, headers: &Bytes, more: bool, body: Pieces) {
+        let kept = filtered(headers);
+        let headers = Headers::from_encoded(&kept);
+        let status = (status != 200).then_some(u64::from(status));
+        self.send(key, &Frame::Response(Response { id, status, headers, more, body: &[] }), body);
     }
 
     /// A `cancel` under an agent's own id: the call is over for it, and its callee is told to stop.
@@ -159,21 +189,27 @@ impl Engine {
         let Some(own) = self.lines.get_mut(key).and_then(|line| line.forget_own_call(id)) else {
             return self.stray(key, now);
         };
-        self.gone_at(own.home, Origin::Line { core: self.core, line: key, id }, now);
+        if own.direct {
+            self.effects.push_back(Effect::DirectGone(key, id));
+        } else {
+            self.gone_at(own.home, Origin::Line { core: self.core, line: key, id }, now);
+        }
         Ok(())
     }
 
     /// A `credit` under an agent's own id: it took so many bytes of a part-wise answer.
     pub(super) fn credit_own(&mut self, key: LineKey, id: u64, bytes: u64, now: Now) -> Result<(), Violation> {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(id)).copied();
-        let Some(call) = own.and_then(|own| own.call) else { return self.stray(key, now) };
+        let Some(own) = own.filter(|own| own.direct || own.call.is_some()) else { return self.stray(key, now) };
         if bytes > MAX_CREDIT {
             let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
-            self.deliver_to_line(key, id, Reply::Failed(Box::new(problem)), now);
-            self.gone_at(call.core(), Origin::Line { core: self.core, line: key, id }, now);
-            return Ok(());
+            self.cancel_own(key, id, now)?;
+            self.send_reply(key, id, Reply::Failed(Box::new(problem)));
+        } else if own.direct {
+            self.effects.push_back(Effect::DirectCredit(key, id, bytes as usize));
+        } else if let Some(call) = own.call {
+            self.consumed_at(call, bytes as usize, now);
         }
-        self.consumed_at(call, bytes as usize, now);
         Ok(())
     }
 
@@ -182,7 +218,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         chunk: &Chunk<'_>,
-        message: &Bytes,
+        message: &Pieces,
         now: Now,
     ) -> Result<(), Violation> {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(chunk.id)).filter(|own| own.uploads);
@@ -219,7 +255,7 @@ impl Engine {
         // Nobody got a status; 499 is the usual number for a client that closed its request.
         self.record(call, 499, now);
         if agent_knows {
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Bytes::new());
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Pieces::new());
         }
     }
 }

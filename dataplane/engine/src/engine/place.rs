@@ -211,12 +211,13 @@ impl Engine {
 
     /// What the caller of an agent without a line here is told. One that the exchange can call directly is audited there.
     fn absent_reply(&mut self, answer: &LookupAnswer, request: CallRequest, now: Now) -> Reply {
-        let over_http = matches!(request.origin, Origin::Http { .. });
+        // The parts of an HTTP body are still unread; those of a line have come, and are lost.
+        let is_whole = matches!(request.origin, Origin::Http { .. }) || !request.more;
         match answer {
             LookupAnswer::Agent { blocked: false, policy, elsewhere: None, direct: true, .. }
-                if over_http && admits(policy, request.caller).is_ok() =>
+                if is_whole && admits(policy, request.caller).is_ok() =>
             {
-                Reply::Direct { body: request.body }
+                Reply::Direct(Box::new(request))
             }
             answer => {
                 self.stats.refused += 1;

@@ -8,6 +8,7 @@ use landline_wire::error::{Code, Problem};
 use landline_wire::frame::HeadersBuilder;
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{REPLAY_BYTES_PER_CALL, REPLAY_BYTES_PER_CORE, RESUME_MS};
+use landline_wire::pieces::Pieces;
 
 use super::Engine;
 use crate::sse::{EventParser, StreamId, event, lines_of, named_lines};
@@ -51,7 +52,7 @@ impl Stream {
         self.bytes += bytes.len();
         self.events.push_back(Kept { seq: self.next_seq, bytes: bytes.clone(), cost, taken: false });
         self.next_seq += 1;
-        Reply::Part { body: bytes, more: true, cost }
+        Reply::Part { body: bytes.into(), more: true, cost }
     }
 }
 
@@ -79,15 +80,15 @@ impl Engine {
     }
 
     /// A part of the answer: its events go to whoever reads, and are kept. False if the agent's stream is broken.
-    pub(super) fn push_stream(&mut self, id: StreamId, part: &[u8], now: Now) -> bool {
+    pub(super) fn push_stream(&mut self, id: StreamId, part: Pieces, now: Now) -> bool {
         let Some(stream) = self.streams.get_mut(&id) else { return true };
         let all_lines = match &mut stream.parser {
-            Some(parser) => match parser.push(part) {
-                Ok(events) => events,
+            Some(parser) => match part.iter().map(|piece| parser.push(piece)).collect::<Result<Vec<_>, _>>() {
+                Ok(events) => events.concat(),
                 Err(_) => return false,
             },
             None if part.is_empty() => Vec::new(),
-            None => vec![lines_of(part)],
+            None => vec![lines_of(&part.clone().into_bytes())],
         };
         let (call, reader, before) = (stream.call, stream.reader, stream.bytes);
         let last = all_lines.len().saturating_sub(1);
@@ -179,7 +180,11 @@ impl Engine {
         let last = stream.next_seq - 1;
         let missed = stream.events.iter().filter(|kept| kept.seq > resume.after);
         let parts: Vec<Reply> = missed
-            .map(|kept| Reply::Part { body: kept.bytes.clone(), more: !(ended && kept.seq == last), cost: kept.cost })
+            .map(|kept| Reply::Part {
+                body: kept.bytes.clone().into(),
+                more: !(ended && kept.seq == last),
+                cost: kept.cost,
+            })
             .collect();
         // One reader at a time: an older connection that did not notice that it is dead is cut.
         if let Some(before) = before {
@@ -194,7 +199,7 @@ impl Engine {
         let nothing_left = ended && parts.is_empty();
         parts.into_iter().for_each(|part| self.reply(resume.origin, part, now));
         if nothing_left {
-            self.reply(resume.origin, Reply::Part { body: Bytes::new(), more: false, cost: 0 }, now);
+            self.reply(resume.origin, Reply::Part { body: Pieces::new(), more: false, cost: 0 }, now);
         }
         Ok(())
     }
@@ -230,5 +235,5 @@ fn stream_head(call: CallId) -> Reply {
     let mut headers = HeadersBuilder::default();
     headers.push("content-type", "text/event-stream");
     headers.push("cache-control", "no-store");
-    Reply::Head { call, status: 200, headers: headers.encode().into_bytes(), body: Bytes::new(), more: true }
+    Reply::Head { call, status: 200, headers: headers.encode().into_bytes(), body: Pieces::new(), more: true }
 }

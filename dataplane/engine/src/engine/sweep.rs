@@ -1,9 +1,9 @@
 //! What happens because time passed: overdue calls, silent lines, leaving.
 
-use bytes::Bytes;
 use landline_wire::close;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
+use landline_wire::pieces::Pieces;
 use landline_wire::session::server::Beat;
 
 use super::Engine;
@@ -83,7 +83,7 @@ impl Engine {
             })
             .collect();
         for (key, redial_after_ms) in told {
-            self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Bytes::new());
+            self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Pieces::new());
         }
     }
 

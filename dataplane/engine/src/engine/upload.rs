@@ -1,10 +1,10 @@
 //! Bodies that come in parts: passed on to a line that takes parts, gathered for one that does not.
 
-use bytes::{Bytes, BytesMut};
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Chunk, Frame};
 use landline_wire::ids::CallId;
 use landline_wire::limits::{MAX_CREDIT, UPLOAD_DEADLINE_MS};
+use landline_wire::pieces::{Gather, Pieces};
 
 use super::Engine;
 use crate::call::{Call, Phase};
@@ -16,19 +16,23 @@ pub struct Gathering {
     /// The call, without its body.
     request: CallRequest,
     /// What has come of the body.
-    body: BytesMut,
+    body: Gather,
 }
 
 impl Gathering {
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.body.len()
+    }
+
     pub(super) fn of(request: &CallRequest) -> Box<Self> {
-        let request = CallRequest { body: Bytes::new(), ..request.clone() };
-        Box::new(Self { request, body: BytesMut::new() })
+        let request = CallRequest { body: Pieces::new(), ..request.clone() };
+        Box::new(Self { request, body: Gather::default() })
     }
 }
 
 impl Engine {
     /// A part of the body of a call whose callee's home is `home` came from an origin on this core.
-    pub fn part_at(&mut self, home: usize, origin: Origin, body: Bytes, more: bool, now: Now) {
+    pub fn part_at(&mut self, home: usize, origin: Origin, body: Pieces, more: bool, now: Now) {
         if home == self.core {
             self.part(origin, body, more, now);
         } else {
@@ -37,7 +41,7 @@ impl Engine {
     }
 
     /// A part of the body of a call that is held here. One for a call that has ended is too late and dropped.
-    pub(super) fn part(&mut self, origin: Origin, body: Bytes, more: bool, now: Now) {
+    pub(super) fn part(&mut self, origin: Origin, body: Pieces, more: bool, now: Now) {
         let Some(id) = self.uploads.get(&origin).copied() else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(window) = &mut call.upload else { return };
@@ -64,7 +68,7 @@ impl Engine {
     }
 
     /// The line takes requests whole: the body is kept until it is complete, and credit for it given at once.
-    fn gather(&mut self, id: CallId, part: Bytes, more: bool, now: Now) {
+    fn gather(&mut self, id: CallId, part: Pieces, more: bool, now: Now) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let (origin, line, timeout_ms) = (call.origin, call.line, call.timeout_ms);
         let Phase::Gathering(gathering) = &mut call.phase else { return };
@@ -77,7 +81,7 @@ impl Engine {
             return self.drop_call(id, problem, now);
         }
         self.held += part.len();
-        gathering.body.extend_from_slice(&part);
+        part.iter().for_each(|piece| gathering.body.push(piece.clone()));
         if more {
             if let Some(window) = &mut call.upload {
                 *window += part.len() as i64;
@@ -87,7 +91,7 @@ impl Engine {
         }
         let Phase::Gathering(whole) = std::mem::replace(&mut call.phase, Phase::Waiting) else { return };
         self.held = self.held.saturating_sub(whole.body.len());
-        let request = CallRequest { body: whole.body.freeze(), more: false, ..whole.request };
+        let request = CallRequest { body: whole.body.finish(), more: false, ..whole.request };
         self.calls.set_deadline(id, now.ms() + timeout_ms);
         self.send_request(line, id, &request, timeout_ms);
     }

@@ -1,11 +1,13 @@
 //! Calls and their answers.
 
+use bytes::Bytes;
 use landline_wire::error::Code;
 use landline_wire::frame::{Call, ErrorFrame, Frame, Response};
 use landline_wire::limits::WINDOW_BYTES;
+use landline_wire::pieces::Pieces;
 
 use super::{Node, Sent, agent, known_agent};
-use crate::types::{ConnKey, Origin, Reply};
+use crate::types::{ConnKey, DirectReply, Origin, Reply};
 
 #[test]
 fn a_call_reaches_its_agent_and_its_answer_the_caller_across_cores() {
@@ -18,7 +20,7 @@ fn a_call_reaches_its_agent_and_its_answer_the_caller_across_cores() {
         assert_eq!((id % 2, body.as_slice()), (0, &b"hello"[..]));
         node.respond(line, id, b"world");
         match node.reply(conn).as_slice() {
-            [Reply::Head { status: 200, body, more: false, .. }] => assert_eq!(&body[..], b"world"),
+            [Reply::Head { status: 200, body, more: false, .. }] => assert_eq!(&body.first()[..], b"world"),
             other => panic!("{other:?}"),
         }
     }
@@ -75,16 +77,52 @@ fn an_agent_without_a_line_that_has_a_url_is_called_by_the_exchange() {
     let mut node = Node::new(2);
     let conn = node.call(0, Some(agent(2)), agent(1), b"body");
     node.answer_lookups(Some(direct));
-    assert_eq!(node.reply(conn), [Reply::Direct { body: b"body"[..].into() }]);
-    // One that may not call, and one that calls over its line, are not passed on.
+    let replies = node.reply(conn);
+    assert!(matches!(&replies[..], [Reply::Direct(request)] if request.body == b"body"[..].into()), "{replies:?}");
+    // One that may not call is not passed on.
     let conn = node.call(0, None, agent(1), b"");
     assert_eq!(node.problem(conn).code, Code::TokenMissing);
+    assert!(node.audited().is_empty(), "what the exchange calls, it records");
+}
+
+#[test]
+fn a_line_is_told_what_the_exchange_got_for_its_call() {
+    let mut node = Node::new(2);
+    let direct = landline_link::LookupAnswer::Agent {
+        blocked: false,
+        policy: Default::default(),
+        token_gen: 0,
+        elsewhere: None,
+        direct: true,
+    };
     let line = node.attach(agent(3));
     node.take(line);
     let target = agent(1).to_string();
-    node.send(line, &Frame::Call(Call { id: 1, to: &target, ..Call::default() }));
-    assert_eq!(node.take(line), [Sent::Error { id: Some(1), code: "agent_not_connected".into() }]);
-    assert_eq!(node.audited(), [404], "what the exchange calls, it records");
+    let (core, key) = (node.lines[line].core, node.lines[line].key);
+    for id in [1, 3, 5] {
+        node.send(line, &Frame::Call(Call { id, to: &target, body: b"ask", ..Call::default() }));
+    }
+    node.answer_lookups(Some(direct));
+    let passed: Vec<_> = node.directs.iter().map(|(c, k, id, request)| (*c, *k, *id, request.body.len())).collect();
+    assert_eq!(passed, [1, 3, 5].map(|id| (core, key, id, 3)));
+    let tell = |node: &mut Node, id, reply| {
+        let now = node.now;
+        node.engines[core].direct_reply(key, id, reply, now);
+        node.all(|_, _| {});
+        node.take(line)
+    };
+    let head = tell(&mut node, 1, DirectReply::Head { status: 201, headers: Bytes::new() });
+    assert_eq!(head, [Sent::Response { id: 1, status: 201, more: true, body: vec![] }]);
+    let part = tell(&mut node, 1, DirectReply::Part { body: b"part"[..].into(), more: true });
+    assert_eq!(part, [Sent::Chunk { id: 1, more: true, body: b"part".to_vec() }]);
+    node.send(line, &Frame::Credit { id: 1, bytes: 4 });
+    node.send(line, &Frame::Cancel { id: 3, code: None });
+    assert_eq!(std::mem::take(&mut node.direct_news), [(1, Some(4)), (3, None)]);
+    assert_eq!(tell(&mut node, 3, DirectReply::Part { body: Pieces::new(), more: false }), [], "it was cancelled");
+    let end = tell(&mut node, 1, DirectReply::Part { body: Pieces::new(), more: false });
+    assert_eq!(end, [Sent::Chunk { id: 1, more: false, body: vec![] }]);
+    node.lose(line);
+    assert_eq!(node.direct_news, [(5, None)], "the open one ends with its line");
 }
 
 #[test]

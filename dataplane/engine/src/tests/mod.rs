@@ -5,6 +5,7 @@ mod answers;
 mod attaching;
 mod feed;
 mod limits;
+mod pieces;
 mod simulation;
 mod streams;
 mod uploads;
@@ -54,6 +55,10 @@ pub(super) struct Node {
     pub(super) replies: HashMap<u64, Vec<Reply>>,
     pub(super) reports: Vec<Report>,
     pub(super) lookups: Vec<(usize, u64, Lookup)>,
+    /// Calls of lines that are passed on: core, line, id, request.
+    pub(super) directs: Vec<(usize, LineKey, u64, CallRequest)>,
+    /// Credit for their answers (`Some`), and their end.
+    pub(super) direct_news: Vec<(u64, Option<usize>)>,
     next: u64,
     /// Do new lines take parts?
     pub(super) parts: bool,
@@ -83,6 +88,8 @@ impl Node {
             replies: HashMap::new(),
             reports: Vec::new(),
             lookups: Vec::new(),
+            directs: Vec::new(),
+            direct_news: Vec::new(),
             next: 0,
             parts: false,
             resumable: None,
@@ -157,7 +164,7 @@ impl Node {
             stream: false,
             timeout_ms: 60_000,
             started: self.now,
-            body: Bytes::copy_from_slice(body),
+            body: Bytes::copy_from_slice(body).into(),
             more,
             resumable: self.resumable.take(),
             length: None,
@@ -173,7 +180,7 @@ impl Node {
         let mut message = BytesMut::new();
         encode(&mut message, frame);
         let (core, key) = (self.lines[line].core, self.lines[line].key);
-        self.engines[core].message(key, message.freeze(), self.now);
+        self.engines[core].message(key, message.freeze().into(), self.now);
         self.run();
     }
 
@@ -257,6 +264,9 @@ impl Node {
             Effect::Reply(conn, reply) => self.replies.entry(conn.0).or_default().push(reply),
             Effect::Lookup(number, lookup) => self.lookups.push((core, number, lookup)),
             Effect::Report(report) => self.reports.push(report),
+            Effect::Direct(key, id, request) => self.directs.push((core, key, id, *request)),
+            Effect::DirectCredit(_, id, bytes) => self.direct_news.push((id, Some(bytes))),
+            Effect::DirectGone(_, id) => self.direct_news.push((id, None)),
             Effect::Flush(key) => self.flush(core, key),
             Effect::Close(key) | Effect::Abort(key) => {
                 self.flush(core, key);
@@ -277,7 +287,7 @@ impl Node {
         }
         while let Ok(Progress::Message(message)) = line.reader.next(&mut line.stream) {
             line.sent.push(match &message {
-                Message::Binary(message) => owned(message),
+                Message::Binary(message) => owned(message.first()),
                 Message::Close(code, _) => Sent::Close(code.unwrap_or(0)),
                 Message::Ping(_) => Sent::Ping,
                 _ => Sent::Other,

@@ -37,7 +37,7 @@ fn take(node: &mut Node, core: usize, conn: u64) -> (String, bool) {
                 node.streamed = Some(call);
             }
             Reply::Part { body, more, cost } => {
-                text.push_str(std::str::from_utf8(&body).unwrap());
+                text.push_str(std::str::from_utf8(&body.into_bytes()).unwrap());
                 over |= !more;
                 let (call, now) = (node.streamed.unwrap(), node.now);
                 node.engines[core].consumed_at(call, cost, now);

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use landline_wire::close;
 use landline_wire::header::{self, Kind};
 use landline_wire::message::{Message, Progress, Reader, Role, append, append_close};
+use landline_wire::pieces::Pieces;
 
 use super::cuts::cuttings;
 
@@ -27,6 +28,8 @@ pub(crate) fn check(stream: &[u8]) {
         let expected = plain(stream, role);
         for pieces in cuttings(stream) {
             assert_eq!(read(&pieces, role), expected, "{role:?}");
+            let (messages, end) = read_cutting(&pieces, role);
+            assert_eq!((&messages, end), (&expected.messages, expected.end.err()), "{role:?}, each frame cut");
         }
         write_again(&expected.messages, role);
     }
@@ -50,6 +53,25 @@ fn read(pieces: &[&[u8]], role: Role) -> Outcome {
         }
     }
     Outcome { messages, end: Ok(buf.len()) }
+}
+
+/// Reads with buffers that are always too short: a frame that is not complete goes on in the next.
+fn read_cutting(pieces: &[&[u8]], role: Role) -> (Vec<Message>, Option<u16>) {
+    let mut reader = Reader::new(role, MAX_MESSAGE);
+    let mut buf = BytesMut::new();
+    let mut messages = Vec::new();
+    for piece in pieces {
+        buf.extend_from_slice(piece);
+        loop {
+            match reader.next(&mut buf) {
+                Ok(Progress::Message(message)) => messages.push(message),
+                Ok(Progress::Need(_)) => break,
+                Err(violation) => return (messages, Some(violation.code)),
+            }
+        }
+        reader.cut(&mut buf);
+    }
+    (messages, None)
 }
 
 /// RFC 6455 sections 5.2 to 5.5, with the whole stream at hand.
@@ -133,7 +155,8 @@ fn plain_frame(bytes: &[u8]) -> Option<PlainFrame> {
 }
 
 fn plain_message(opcode: u8, data: Vec<u8>) -> Message {
-    if opcode == 1 { Message::Text(data.into()) } else { Message::Binary(data.into()) }
+    let data = Pieces::from(Bytes::from(data));
+    if opcode == 1 { Message::Text(data) } else { Message::Binary(data) }
 }
 
 fn plain_close(data: Vec<u8>) -> Option<Message> {
@@ -154,8 +177,8 @@ fn write_again(messages: &[Message], role: Role) {
     let mut stream = BytesMut::new();
     for message in messages {
         match message {
-            Message::Text(data) => append(&mut stream, Kind::Text, data, key),
-            Message::Binary(data) => append(&mut stream, Kind::Binary, data, key),
+            Message::Text(data) => append(&mut stream, Kind::Text, &data.clone().into_bytes(), key),
+            Message::Binary(data) => append(&mut stream, Kind::Binary, &data.clone().into_bytes(), key),
             Message::Ping(data) => append(&mut stream, Kind::Ping, data, key),
             Message::Pong(data) => append(&mut stream, Kind::Pong, data, key),
             Message::Close(None, _) => append(&mut stream, Kind::Close, &[], key),

@@ -297,15 +297,15 @@ impl Line {
             };
             if self.is_hostile {
                 if let Input::Frame(message) = &input {
-                    let _ = first_frame(message);
+                    let _ = first_frame(message.first());
                 }
                 continue;
             }
             match (input, self.due_up.pop_front()) {
                 (Input::Frame(message), Some(Up::Auth)) => {
-                    assert_eq!(first_frame(&message).map(|auth| (auth.token, auth.parts)), Ok((TOKEN, true)));
+                    assert_eq!(first_frame(message.first()).map(|auth| (auth.token, auth.parts)), Ok((TOKEN, true)));
                 }
-                (Input::Frame(message), Some(Up::Frame(due))) => assert_eq!(message, due),
+                (Input::Frame(message), Some(Up::Frame(due))) => assert_eq!(message, due.into()),
                 (Input::Ping(payload), Some(Up::Ping)) => assert!(payload.is_empty()),
                 (Input::Pong, Some(Up::Pong)) => {}
                 (Input::Close(Some(code)), Some(Up::Close(due))) => assert_eq!(code, due),

@@ -2,7 +2,8 @@
 
 use super::raw::{Reader, is_nil};
 use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response};
-use crate::limits::MAX_FRAME_KEYS;
+use crate::limits::{COPY_THRESHOLD_BYTES, MAX_FRAME_KEYS};
+use crate::pieces::Pieces;
 
 /// The message is no frame: the session ends with 1002. Holds why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,10 +35,12 @@ keys! {
 /// The raw values of the known keys. A nil counts as absent.
 struct Fields<'a> {
     values: [Option<&'a [u8]>; KEYS],
+    /// Bytes of the body's value that are in later pieces.
+    behind: usize,
 }
 
 impl<'a> Fields<'a> {
-    fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+    fn read(message: &'a [u8], behind: usize) -> Result<Self, Malformed> {
         let mut reader = Reader::new(message);
         let count = reader.map()?;
         if count > MAX_FRAME_KEYS {
@@ -47,8 +50,12 @@ impl<'a> Fields<'a> {
         let mut unknown: Vec<&str> = Vec::new();
         for _ in 0..count {
             let name = reader.text()?;
-            let value = reader.skip(2)?;
-            let seen = match Key::parse(name) {
+            let key = Key::parse(name);
+            let value = match key {
+                Some(Key::Body) if behind > 0 => reader.skip_cut(behind)?,
+                _ => reader.skip(2)?,
+            };
+            let seen = match key {
                 Some(key) => values[key as usize].replace(value).is_some(),
                 None if unknown.contains(&name) && !cfg!(landline_planted_bug) => true,
                 None => {
@@ -63,7 +70,7 @@ impl<'a> Fields<'a> {
         if reader.at != message.len() {
             return Err(Malformed("bytes after the map"));
         }
-        Ok(Self { values })
+        Ok(Self { values, behind })
     }
 
     fn get(&self, key: Key) -> Option<Reader<'a>> {
@@ -91,7 +98,7 @@ impl<'a> Fields<'a> {
     }
 
     fn body(&self) -> Result<&'a [u8], Malformed> {
-        self.get(Key::Body).ok_or(Malformed("a required key is missing"))?.bin()
+        self.get(Key::Body).ok_or(Malformed("a required key is missing"))?.bin(self.behind)
     }
 
     fn headers(&self) -> Result<Headers<'a>, Malformed> {
@@ -123,11 +130,39 @@ impl<'a> Fields<'a> {
 /// [`Malformed`]: broken MessagePack, not a map, a key twice, a required key missing, or a known key with a value of
 /// another type. All of them end the session with 1002.
 pub fn decode(message: &[u8]) -> Result<Frame<'_>, Malformed> {
-    let fields = Fields::read(message)?;
+    frame(&Fields::read(message, 0)?)
+}
+
+/// Reads one frame whose body may go on in later pieces: the frame's `body` is what the first one holds of it, and
+/// [`Pieces::slice_ref`] makes the whole of it.
+///
+/// # Errors
+/// As [`decode`]; also if the message is cut elsewhere than in its body, which [`join_envelope`] mends.
+pub fn decode_pieces(message: &Pieces) -> Result<Frame<'_>, Malformed> {
+    frame(&Fields::read(message.first(), message.behind())?)
+}
+
+/// Joins the pieces of a message as far as they have to be for [`decode_pieces`]: until only the body is cut, or, where
+/// the body is not the last key, until nothing is.
+pub fn join_envelope(message: &mut Pieces) {
+    let is_cut_badly = |message: &Pieces| {
+        let behind = message.behind();
+        behind > 0 && Fields::read(message.first(), behind).is_err()
+    };
+    if is_cut_badly(message) {
+        // An envelope is short: nearly always only its own bytes have to move.
+        message.join_front(message.first().len().saturating_add(COPY_THRESHOLD_BYTES));
+        if is_cut_badly(message) {
+            message.join_front(usize::MAX);
+        }
+    }
+}
+
+fn frame<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
     match fields.text(Key::Type)? {
-        "auth" => auth(&fields),
-        "ready" => ready(&fields),
-        "request" => request(&fields),
+        "auth" => auth(fields),
+        "ready" => ready(fields),
+        "request" => request(fields),
         "response" => Ok(Frame::Response(Response {
             id: fields.number(Key::Id)?,
             status: fields.opt_number(Key::Status)?,
@@ -146,7 +181,7 @@ pub fn decode(message: &[u8]) -> Result<Frame<'_>, Malformed> {
             detail: fields.opt_text(Key::Detail)?,
             retry_after_ms: fields.opt_number(Key::RetryAfterMs)?,
         })),
-        "call" => call(&fields),
+        "call" => call(fields),
         "ping" => Ok(Frame::Ping(fields.raw(Key::T))),
         "pong" => Ok(Frame::Pong(fields.raw(Key::T))),
         "drain" => Ok(Frame::Drain {

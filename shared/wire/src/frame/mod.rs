@@ -9,7 +9,7 @@ mod encode;
 mod headers;
 mod raw;
 
-pub use decode::{Malformed, decode};
+pub use decode::{Malformed, decode, decode_pieces, join_envelope};
 pub use encode::{encode, encode_head};
 pub use headers::{Headers, HeadersBuilder, HeadersFault};
 

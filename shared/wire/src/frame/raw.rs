@@ -63,16 +63,30 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).map_err(|_| Malformed("a text that is not UTF-8"))
     }
 
-    /// The bytes that begin here; a text counts as its bytes.
-    pub(super) fn bin(&mut self) -> Result<&'a [u8], Malformed> {
-        let len = match self.marker()? {
+    /// The bytes that begin here; a text counts as its bytes. The last `behind` of them are elsewhere.
+    pub(super) fn bin(&mut self, behind: usize) -> Result<&'a [u8], Malformed> {
+        let len = self.bin_len()?;
+        self.take(len.checked_sub(behind).ok_or(Malformed("cut off"))?)
+    }
+
+    fn bin_len(&mut self) -> Result<usize, Malformed> {
+        Ok(match self.marker()? {
             Marker::FixStr(len) => usize::from(len),
             Marker::Bin8 | Marker::Str8 => self.number(1)? as usize,
             Marker::Bin16 | Marker::Str16 => self.number(2)? as usize,
             Marker::Bin32 | Marker::Str32 => self.number(4)? as usize,
             _ => return Err(Malformed("a body that is neither bin nor str")),
-        };
-        self.take(len)
+        })
+    }
+
+    /// Skips the bytes that begin here, of which exactly the last `behind` are beyond the end.
+    pub(super) fn skip_cut(&mut self, behind: usize) -> Result<&'a [u8], Malformed> {
+        let start = self.at;
+        self.bin(behind)?;
+        if self.at != self.bytes.len() {
+            return Err(Malformed("cut off"));
+        }
+        Ok(&self.bytes[start..])
     }
 
     /// The unsigned integer that begins here, in whichever width or sign it was written.

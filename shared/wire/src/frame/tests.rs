@@ -1,9 +1,10 @@
 //! What is encoded is decoded; what is broken is refused.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::*;
+use crate::pieces::Pieces;
 
 fn round_trip(frame: &Frame<'_>) {
     let mut bytes = BytesMut::new();
@@ -173,4 +174,47 @@ proptest! {
         encode(&mut bytes, &frame);
         prop_assert_eq!(decode(&bytes), Ok(frame));
     }
+}
+
+#[test]
+fn a_body_may_go_on_in_later_pieces() {
+    let body = vec![9; 5000];
+    let mut whole = BytesMut::new();
+    encode(&mut whole, &Frame::Response(Response { id: 2, status: Some(201), body: &body, ..Response::default() }));
+    let whole = whole.freeze();
+    for cut in 1..whole.len() {
+        let mut message = Pieces::from(whole.slice(..cut));
+        message.push(whole.slice(cut..));
+        join_envelope(&mut message);
+        let Ok(Frame::Response(response)) = decode_pieces(&message) else { panic!("cut at {cut}") };
+        assert_eq!((response.id, response.status), (2, Some(201)));
+        let (front, head) = (response.body.to_vec(), whole.len() - body.len());
+        if cut >= head {
+            assert_eq!(front.len(), cut - head, "a body that is cut stays cut");
+        }
+        let body_of = |message: &Pieces| message.slice_ref(&message.first()[message.first().len() - front.len()..]);
+        assert_eq!(body_of(&message), Bytes::from(body.clone()).into());
+    }
+}
+
+#[test]
+fn a_message_that_is_cut_elsewhere_is_joined() {
+    // The body first, and a value that nobody knows last: it is not part of the body.
+    let mut message = BytesMut::new();
+    message.extend_from_slice(&[0x84]);
+    message.extend_from_slice(b"\xA4body\xC4\x01x\xA4type\xA5chunk\xA2id\x02\xA4junk\xC5\x20\x00");
+    message.extend_from_slice(&[5; 0x2000]);
+    let message = message.freeze();
+    for cut in [1, 8, 20, 40, 4000] {
+        let mut pieces = Pieces::from(message.slice(..cut));
+        pieces.push(message.slice(cut..));
+        assert!(decode_pieces(&pieces).is_err());
+        join_envelope(&mut pieces);
+        let Ok(Frame::Chunk(chunk)) = decode_pieces(&pieces) else { panic!("cut at {cut}") };
+        assert_eq!((chunk.id, chunk.body), (2, &b"x"[..]));
+    }
+    let mut broken = Pieces::from(message.slice(..40));
+    broken.push(message.slice(40..message.len() - 1));
+    join_envelope(&mut broken);
+    assert_eq!(decode_pieces(&broken), Err(Malformed("cut off")));
 }

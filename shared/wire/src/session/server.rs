@@ -8,6 +8,7 @@ use crate::limits::{
     MAX_STRAY_FRAMES_PER_MINUTE, MAX_TOKEN_BYTES, MESSAGE_OVERHEAD_BYTES, MISSED_HEARTBEATS, WIRE_VERSION,
 };
 use crate::message::{Message, Progress, Reader, Role, Violation};
+use crate::pieces::Pieces;
 
 /// What the agent's bytes mean.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Input {
     /// Nothing complete: the buffer should have room for so many bytes in all.
     Need(usize),
     /// A message that should hold a frame.
-    Frame(Bytes),
+    Frame(Pieces),
     /// Answer with a pong of the same payload.
     Ping(Bytes),
     /// A pong: only a sign of life.
@@ -36,9 +37,14 @@ impl Session {
         Self { reader: Reader::new(Role::Server, max_body + MESSAGE_OVERHEAD_BYTES) }
     }
 
-    /// Bytes of a fragmented message that are held until it is complete.
+    /// Bytes that were taken from the buffer and are held until their message is complete.
     pub fn held(&self) -> usize {
         self.reader.held()
+    }
+
+    /// Lets a message go on in a new buffer: see [`Reader::cut`].
+    pub fn cut(&mut self, buf: &mut BytesMut) -> Option<usize> {
+        self.reader.cut(buf)
     }
 
     /// Takes the next message from the front of `buf`.

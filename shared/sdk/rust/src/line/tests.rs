@@ -86,7 +86,7 @@ impl Seat {
 
     async fn message(&mut self) -> Bytes {
         match self.input().await {
-            Input::Frame(message) => message,
+            Input::Frame(message) => message.into_bytes(),
             other => panic!("{other:?}"),
         }
     }
