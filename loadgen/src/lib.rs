@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`args`] | the command line |
 //! | [`agents`] | registration over HTTP, and the file that keeps agents for the next run |
+//! | [`connection`], [`net`] | bytes to and from the server, plain or over TLS |
 //! | [`line`] | one agent's line |
 //! | [`measure`] | the window that counts, latencies, the server's CPU and memory from `/proc` |
 //! | [`report`] | what a run prints |
@@ -15,6 +16,7 @@
 
 pub mod agents;
 pub mod args;
+pub mod connection;
 pub mod http;
 pub mod line;
 pub mod measure;

@@ -7,15 +7,14 @@ use anyhow::bail;
 use bytes::{Bytes, BytesMut};
 use landline_wire::frame::Frame;
 use landline_wire::session::client::{Client, Dial, Event};
-use monoio::net::TcpStream;
 
 use crate::agents::{Agent, random};
+use crate::connection::Connection;
 use crate::http::Origin;
-use crate::net;
 
 /// A line that is up.
 pub struct Line {
-    stream: TcpStream,
+    stream: Connection,
     client: Client,
     buf: BytesMut,
     out: BytesMut,
@@ -35,7 +34,7 @@ impl Line {
             parts: false,
             shared: false,
         };
-        let stream = net::connect(origin.addr, source)?;
+        let stream = Connection::open(origin, source)?;
         let client = Client::new(dial, random()?);
         let mut line = Self { stream, client, buf: BytesMut::new(), out: BytesMut::new() };
         line.client.start(&mut line.out);
@@ -68,11 +67,11 @@ impl Line {
                 event => return Ok(event),
             };
             if !self.out.is_empty() {
-                let (result, out) = net::write(&mut self.stream, std::mem::take(&mut self.out)).await;
+                let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
                 self.out = out;
                 result?;
             }
-            let (result, buf) = net::read(&mut self.stream, std::mem::take(&mut self.buf), room).await;
+            let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
             self.buf = buf;
             result?;
         }
@@ -80,6 +79,7 @@ impl Line {
 
     /// Gives the buffers' memory back: for a line that will be silent. What has arrived stays.
     pub fn shrink(&mut self) {
+        self.stream.shrink();
         self.out = BytesMut::new();
         if self.buf.is_empty() {
             self.buf = BytesMut::new();

@@ -19,6 +19,16 @@ const READ_BYTES: usize = 16 << 10;
 /// # Errors
 /// As the system says.
 pub fn connect(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = connect_blocking(addr, source)?;
+    socket.set_nonblocking(runtime::is_epoll())?;
+    TcpStream::from_std(socket.into())
+}
+
+/// As [`connect`]; the socket blocks.
+///
+/// # Errors
+/// As the system says.
+pub fn connect_blocking(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         // The port is chosen at connect, so that each source has a port range of its own per destination.
@@ -40,8 +50,7 @@ pub fn connect(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream
     }
     socket.connect(&addr.into())?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(runtime::is_epoll())?;
-    TcpStream::from_std(socket.into())
+    Ok(socket)
 }
 
 /// Appends what arrives to `buf`, which gets room for `room` bytes in all.

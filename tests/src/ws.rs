@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455), the client's side, by hand: it can also send what no honest client sends.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::http::{Answer, Conn, Request};
+use crate::tls::Stream;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -69,7 +70,7 @@ pub enum Event {
 
 /// The half that sends; clone it freely.
 #[derive(Debug, Clone)]
-pub struct Sender(Arc<Mutex<TcpStream>>);
+pub struct Sender(Arc<Mutex<Stream>>);
 
 impl Sender {
     /// Sends one frame. `masked` is what RFC 6455 demands of a client.
@@ -112,14 +113,14 @@ impl Sender {
     /// # Panics
     /// If another thread panicked while it sent.
     pub fn cut(&self) {
-        let _ = self.0.lock().expect("no sender panicked").shutdown(Shutdown::Both);
+        let _ = self.0.lock().expect("no sender panicked").cut();
     }
 }
 
 /// A WebSocket.
 #[derive(Debug)]
 pub struct Ws {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     partial: Vec<u8>,
     sender: Sender,

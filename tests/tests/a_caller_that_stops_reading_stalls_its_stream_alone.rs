@@ -161,7 +161,7 @@ fn the_stalled_call_holds_one_window() {
     assert!(sent > WINDOW, "it went on until the kernel's buffers were full");
     // What the switch has is what the agent sent and the kernel does not hold: measured without the switch's own word.
     // The head and the chunks' frames are in the kernel too, and no bytes of the body.
-    let kernel = in_the_kernel(&stalled);
+    let kernel = in_the_kernel(stalled.tcp());
     let framing = 1024 + 16 * (sent / PART as u64);
     let least = sent.saturating_sub(kernel);
     eprintln!("{sent} bytes were sent, {kernel} are in the kernel: the switch has {least} to {}", least + framing);

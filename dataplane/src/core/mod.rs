@@ -72,7 +72,7 @@ pub(crate) struct Core {
     pub(crate) id: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: RefCell<Engine>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: Rc<Pool>,
     uplink: UplinkSender,
     posts: Vec<Post>,
     /// Where problem documents point; known with the exchange's welcome.

@@ -17,7 +17,6 @@ use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
 use super::{Core, CoreMail, Post, Shared};
-use crate::pool::Pool;
 use crate::{conn, line, runtime};
 
 /// How often calls and connections are looked at for their deadlines.
@@ -70,7 +69,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         id: seat.id,
         shared: seat.shared,
         engine: RefCell::new(seat.engine),
-        pool: Pool::default(),
+        pool: Rc::default(),
         uplink: seat.uplink,
         posts: seat.posts,
         origin: RefCell::new(Rc::new(Origin { public_url: String::new(), prefix: "/connect".into() })),

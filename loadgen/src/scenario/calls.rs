@@ -7,15 +7,15 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use bytes::BytesMut;
 use landline_wire::frame::{Call, Frame, Response, decode};
-use monoio::net::TcpStream;
 
 use crate::agents::{self, Agent};
 use crate::args::{CallsArgs, Via};
+use crate::connection::Connection;
 use crate::http::{Answer, Origin, post};
 use crate::line::Line;
 use crate::measure::{self, Recorder, Tally};
 use crate::report::Calls;
-use crate::{net, runtime, scenario};
+use crate::{runtime, scenario};
 
 /// Runs the scenario.
 ///
@@ -23,7 +23,7 @@ use crate::{net, runtime, scenario};
 /// The agents could not be registered or brought up.
 pub fn run(args: &CallsArgs) -> anyhow::Result<Calls> {
     let shape = &args.shape;
-    let origin = Origin::parse(&args.target.url)?;
+    let origin = Origin::of(&args.target)?;
     let agents = agents::obtain(&origin, &args.target, 2 * shape.pairs)?;
     let outcome = measure::run(shape.threads, shape.warmup, shape.seconds, shape.server_pid, |number, recorder| {
         let pairs: Vec<_> = scenario::share(shape.pairs, number, shape.threads)
@@ -66,7 +66,7 @@ async fn load(
         let request: Rc<[u8]> =
             post(&origin.host, &path, Some(&caller.api_key), "application/octet-stream", &body).into();
         for _ in 0..args.shape.in_flight {
-            let stream = net::connect(origin.addr, source)?;
+            let stream = Connection::open(&origin, source)?;
             let call = http_caller(stream, request.clone(), body.clone(), recorder.clone());
             watch(recorder.clone(), "a caller", call);
         }
@@ -151,7 +151,7 @@ impl WsCaller {
 }
 
 async fn http_caller(
-    mut stream: TcpStream,
+    mut stream: Connection,
     request: Rc<[u8]>,
     body: Rc<[u8]>,
     recorder: Recorder,
@@ -160,7 +160,7 @@ async fn http_caller(
     loop {
         let start = Instant::now();
         out.extend_from_slice(&request);
-        let (result, back) = net::write(&mut stream, out).await;
+        let (result, back) = stream.write(out).await;
         result?;
         out = back;
         let mut answer = Answer::default();
@@ -168,7 +168,7 @@ async fn http_caller(
             if let Some(done) = answer.take(&mut buf)? {
                 break done;
             }
-            let (result, back) = net::read(&mut stream, buf, 0).await;
+            let (result, back) = stream.read(buf, 0).await;
             buf = back;
             result?;
         };

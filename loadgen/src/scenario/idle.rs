@@ -18,7 +18,7 @@ use crate::{measure, runtime, scenario};
 /// # Errors
 /// The agents could not be registered, or a line could not be opened.
 pub fn run(args: &IdleArgs) -> anyhow::Result<Idle> {
-    let origin = Origin::parse(&args.target.url)?;
+    let origin = Origin::of(&args.target)?;
     let agents = agents::obtain(&origin, &args.target, args.lines)?;
     runtime::run(hold(Rc::new(args.clone()), Rc::new(origin), Rc::new(agents)))?
 }

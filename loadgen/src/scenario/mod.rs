@@ -52,12 +52,12 @@ mod tests {
 
     #[test]
     fn sources_are_different_loopback_addresses() {
-        let near = Origin::parse("http://127.0.0.1:1").unwrap();
+        let near = Origin::parse("http://127.0.0.1:1", None).unwrap();
         let mut seen: Vec<_> = (0..1_000).filter_map(|number| source_address(&near, number)).collect();
         assert!(seen.iter().all(IpAddr::is_loopback));
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 1_000);
-        assert_eq!(source_address(&Origin::parse("http://192.0.2.1:1").unwrap(), 1), None);
+        assert_eq!(source_address(&Origin::parse("http://192.0.2.1:1", None).unwrap(), 1), None);
     }
 }

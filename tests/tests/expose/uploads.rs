@@ -15,7 +15,7 @@ const HELD: usize = 4 << 20;
 /// Sends a chunked upload without end to the path until the connection does not take it any more.
 fn endless(conn: &Conn, path: &str) {
     let mut socket = conn.writer();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ntransfer-encoding: chunked\r\n\r\n", addr(&socket));
+    let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ntransfer-encoding: chunked\r\n\r\n", conn.addr());
     let chunk = [&b"10000\r\n"[..], &[7; 65_536], b"\r\n"].concat();
     std::thread::spawn(move || {
         let deadline = Instant::now() + SOON;
@@ -24,10 +24,6 @@ fn endless(conn: &Conn, path: &str) {
             open = socket.write_all(&chunk).is_ok();
         }
     });
-}
-
-fn addr(socket: &std::net::TcpStream) -> std::net::SocketAddr {
-    socket.peer_addr().expect("it is connected")
 }
 
 #[test]

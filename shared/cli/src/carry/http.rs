@@ -8,7 +8,7 @@ use axum::body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls_platform_verifier::ConfigVerifierExt;
+use landline_client::Trust;
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 use tower::util::MapResponse;
@@ -32,14 +32,14 @@ const MAX_IDLE: usize = 32;
 ///
 /// # Errors
 /// The platform's certificates cannot be used.
-pub fn client() -> Result<Carrier> {
+pub fn client(trust: &Trust) -> Result<Carrier> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let tls = rustls::ClientConfig::with_platform_verifier().context("cannot set up TLS")?;
+    let tls = trust.config().context("cannot set up TLS")?;
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
+        .with_tls_config((*tls).clone())
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp.map_response(Hearing::new as _));

@@ -48,6 +48,7 @@ async fn serve(args: EchoArgs) -> Result<()> {
 
     let mut settings = LineSettings::new(&place.url, &identity.api_key);
     settings.prefix.clone_from(&place.prefix);
+    settings.trust = place.trust.clone();
     settings.client = concat!("landline-echo/", env!("CARGO_PKG_VERSION")).into();
     let mut line = Line::dial(settings, |request| async move { echo(request).await })?;
     tokio::spawn(tell(line.state(), format!("{}{}", place.url, place.prefix)));

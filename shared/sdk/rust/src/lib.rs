@@ -30,6 +30,7 @@
 mod error;
 mod http;
 mod line;
+mod trust;
 
 pub use error::Error;
 pub use http::{Answer, Client, Outgoing, Parts, echo_card};
@@ -39,6 +40,7 @@ pub use line::{
     Response, Streamed,
 };
 pub use reqwest::Method;
+pub use trust::Trust;
 
 /// Our name and version, as relays see them.
 pub const CLIENT_NAME: &str = concat!("landline-client/", env!("CARGO_PKG_VERSION"));

@@ -44,7 +44,7 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
     let mut signals = Signals::catch()?;
     let base = Base::parse(&args.target).with_context(|| args.target.clone())?;
     let place = Place::find(&args.ask)?;
-    let carrier = http::client()?;
+    let carrier = http::client(&place.trust)?;
     let path = identity_path(&args, &base)?;
     let identity = entry::settle(&place, &args, &base, &carrier, &path).await?;
 
@@ -54,6 +54,7 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
     let forwarder = Arc::new(Forwarder::new(base, carrier, board.clone()));
     let mut settings = LineSettings::new(&place.url, &identity.api_key);
     settings.prefix.clone_from(&place.prefix);
+    settings.trust = place.trust.clone();
     settings.client = concat!("landline-expose/", env!("CARGO_PKG_VERSION")).into();
     let mut line = Line::dial(settings, move |request| {
         let forwarder = forwarder.clone();

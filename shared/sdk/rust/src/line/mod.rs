@@ -23,10 +23,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
+use crate::trust::Trust;
 pub use answer::{Refusal, Reply, Streamed};
 pub use body::Body;
 use dial::Target;
-pub(crate) use dial::install_crypto;
 pub use outgoing::{CallParts, Caller, LineCall};
 use supervisor::Supervisor;
 use types::Commands;
@@ -37,6 +37,8 @@ pub use types::{CallError, Ending, LineState, Request, Response};
 pub struct LineSettings {
     /// Base URL of the server, such as `https://relay.example`.
     pub url: String,
+    /// Whom to trust to be that server, for `https`.
+    pub trust: Trust,
     /// API prefix.
     pub prefix: String,
     /// API key or token.
@@ -54,6 +56,7 @@ impl LineSettings {
     pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            trust: Trust::platform(),
             prefix: "/connect".into(),
             token: token.into(),
             client: crate::CLIENT_NAME.into(),
@@ -93,7 +96,7 @@ impl Line {
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output: Into<Reply>> + Send + 'static,
     {
-        let target = Target::parse(&settings.url)?;
+        let target = Target::parse(&settings.url, &settings.trust)?;
         let (state_sender, state) = watch::channel(LineState::Dialling);
         let commands = Arc::new(Commands::new(settings.max_calls));
         let caller = Caller { commands: commands.clone(), state: state.clone() };
