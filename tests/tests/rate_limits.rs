@@ -215,6 +215,11 @@ fn sockets_that_have_not_spoken_are_bounded_in_all() {
     let dial = |n: u8| Conn::open_from(IpAddr::from([127, 0, 0, n]), server.addr);
     let from = |n: u8| dial(n).expect("there is room");
     let mut silent: Vec<_> = (1..=3).map(from).collect();
+    // Cores accept side by side: the next one must not be faster than these.
+    eventually(SOON, "three places taken", || {
+        let metrics = once(server.address("admin"), &Request::get("/metrics")).expect(200).text();
+        metrics.contains("landline_sockets_pending 3\n").then_some(())
+    });
     // The bound is the server's, whatever address the next one comes from.
     eventually(SOON, "a refusal", || {
         dial(9).map_or(true, |mut conn| conn.closes(Duration::from_millis(300))).then_some(())

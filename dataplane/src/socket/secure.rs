@@ -99,7 +99,8 @@ impl Secure {
         if let Some(machine) = &*self.machine.borrow() {
             cipher.extend_from_slice(machine.rest());
         }
-        let room = (buf.capacity() - buf.len()).max(MIN_READ);
+        // What is understood is shorter than this, and so it fits its reader's buffer.
+        let room = (buf.capacity() - buf.len()).saturating_sub(cipher.len()).max(MIN_READ);
         cipher.reserve(MIN_READ);
         let (result, mut cipher) = self.raw.read(cipher, room).await;
         match result {

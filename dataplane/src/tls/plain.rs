@@ -4,8 +4,11 @@ use bytes::Bytes;
 
 use super::records::RECORD_BYTES;
 
-/// Pieces of plaintext. Small neighbours share a record, because a record has its price whatever its size; what fills
-/// records by itself is not copied.
+/// Bytes of a piece from which a record of its own is cheaper than a copy of it.
+const LARGE_BYTES: usize = 8 << 10;
+
+/// Pieces of plaintext. Small neighbours share a record, because a record has its price whatever its size; a large piece
+/// has its own, because a copy has too.
 pub(crate) struct Plain<'a> {
     front: &'a [u8],
     behind: std::slice::Iter<'a, Bytes>,
@@ -39,12 +42,12 @@ impl<'a> Plain<'a> {
             return None;
         }
         let is_last = self.behind.as_slice().iter().all(Bytes::is_empty);
-        if is_last || self.front.len() >= RECORD_BYTES {
+        if is_last || self.front.len() >= LARGE_BYTES {
             return Some(self.take(RECORD_BYTES));
         }
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.clear();
-        while gathered.len() < RECORD_BYTES && self.advance() {
+        while gathered.len() < RECORD_BYTES && self.advance() && self.front.len() < LARGE_BYTES {
             gathered.extend_from_slice(self.take(RECORD_BYTES - gathered.len()));
         }
         self.gathered = gathered;
@@ -107,9 +110,14 @@ mod tests {
     #[test]
     fn no_record_is_larger_than_allowed() {
         assert_eq!(records(&[40_000]), [RECORD_BYTES, RECORD_BYTES, 40_000 - 2 * RECORD_BYTES]);
-        assert_eq!(records(&[100, RECORD_BYTES]), [RECORD_BYTES, 100]);
         assert_eq!(records(&[RECORD_BYTES, 100, 100]), [RECORD_BYTES, 200]);
-        assert_eq!(records(&[RECORD_BYTES - 1, 0, 2]), [RECORD_BYTES, 1]);
+        assert_eq!(records(&[5_000; 4]), [RECORD_BYTES, 20_000 - RECORD_BYTES]);
+    }
+
+    #[test]
+    fn a_large_piece_is_not_copied() {
+        assert_eq!(records(&[100, RECORD_BYTES, 100]), [100, RECORD_BYTES, 100]);
+        assert_eq!(records(&[100, 0, LARGE_BYTES, 0, 100]), [100, LARGE_BYTES, 100]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, cipher_suite as suites};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ServerSessionMemoryCache;
-use rustls::{ServerConfig, version};
+use rustls::{ServerConfig, SupportedCipherSuite, version};
 
 use super::counts::Counts;
 use super::fault::Fault;
@@ -80,7 +81,21 @@ impl Tls {
     }
 }
 
-/// TLS 1.3 and 1.2 with suites that have forward secrecy and authenticated encryption; the provider has no others.
+/// The suites, in the order in which they are chosen: AES-128 first, whose strength is beyond reach and which costs a
+/// quarter less than AES-256. All have forward secrecy and authenticated encryption.
+static SUITES: [SupportedCipherSuite; 9] = [
+    suites::TLS13_AES_128_GCM_SHA256,
+    suites::TLS13_AES_256_GCM_SHA384,
+    suites::TLS13_CHACHA20_POLY1305_SHA256,
+    suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// TLS 1.3 and 1.2.
 fn config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, BadPair> {
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(BadPair::Chain)?;
@@ -88,7 +103,8 @@ fn config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, BadPair> {
         return Err(BadPair::NoCertificate);
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(BadPair::Key)?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = CryptoProvider { cipher_suites: SUITES.to_vec(), ..aws_lc_rs::default_provider() };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
