@@ -103,12 +103,41 @@ fn next(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Recorded> {
     let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
     buffer.drain(..end + 4);
     let mut recorded = Recorded { head, body: Vec::new() };
-    let length = recorded.all("content-length").first().map_or(0, |length| length.parse().expect("a length"));
+    if recorded.all("transfer-encoding") == ["chunked"] {
+        recorded.body = chunks(stream, buffer)?;
+    } else {
+        let length = recorded.all("content-length").first().map_or(0, |length| length.parse().expect("a length"));
+        recorded.body = exactly(stream, buffer, length)?;
+    }
+    Some(recorded)
+}
+
+fn exactly(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
     while buffer.len() < length {
         more(stream, buffer)?;
     }
-    recorded.body = buffer.drain(..length).collect();
-    Some(recorded)
+    Some(buffer.drain(..length).collect())
+}
+
+/// A body in chunks. Nothing but the plainest form is understood: no extension, no trailer (RFC 9112 section 7.1).
+fn chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(end) = buffer.windows(2).position(|two| two == b"\r\n") {
+                break end;
+            }
+            more(stream, buffer)?;
+        };
+        let line = exactly(stream, buffer, end + 2)?;
+        let size = usize::from_str_radix(std::str::from_utf8(&line[..end]).expect("a size"), 16).expect("a size");
+        let mut chunk = exactly(stream, buffer, size + 2)?;
+        assert_eq!(chunk.split_off(size), b"\r\n", "a chunk ends where it says");
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk);
+    }
 }
 
 fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
