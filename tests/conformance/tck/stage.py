@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 import urllib.parse
+from pathlib import Path
 
 import kit as kits
 from networks import BEHIND, LOOPBACK, OUTSIDE, ROUTER
@@ -47,14 +48,15 @@ def announced(child, word, log):
 class Stage:
     """Networks, kit and program, with a folder for logs."""
 
-    def __init__(self, networks, kit, landline, logs):
+    def __init__(self, networks, kit, landline, logs, caching_card):
         self.networks, self.kit, self.landline, self.logs = networks, kit, landline, logs
+        self.wrapper = [Path(__file__).with_name("caching_card.py")] if caching_card else []
 
     @contextlib.contextmanager
     def server(self, name):
         """A fresh server behind the NAT: its tasks live in memory, so a new process is a new state."""
         log = self.logs / f"{name}-server.log"
-        command = self.networks.inside("behind", [kits.python(), self.kit.folder / kits.SERVER])
+        command = self.networks.inside("behind", [kits.python(), *self.wrapper, self.kit.folder / kits.SERVER])
         with process(command, log, SUT_HOST=f"{LOOPBACK}:{PORT}") as child:
             deadline = time.monotonic() + WAIT
             while not self.networks.reaches("behind", kits.python(), LOOPBACK, PORT):

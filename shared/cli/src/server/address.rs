@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -21,7 +22,7 @@ impl Reserved {
     /// # Errors
     /// The address is taken or not ours; says what to do.
     pub fn new(flag: &str, wanted: SocketAddr) -> Result<Self> {
-        let socket = bind(wanted).map_err(|error| explain(flag, wanted, error))?;
+        let socket = bind_soon(wanted).map_err(|error| explain(flag, wanted, error))?;
         let address = socket.local_addr()?.as_socket().context("no IP address")?;
         Ok(Self { address, _socket: socket })
     }
@@ -36,6 +37,23 @@ impl Reserved {
         self.address
     }
 }
+
+/// The kernel takes down the io_uring of a killed process in its own time, and that process's listener with it: a restart
+/// may come first. So a taken address is looked at for a little while before it is called taken.
+fn bind_soon(address: SocketAddr) -> io::Result<Socket> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// How long a taken address is looked at.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
