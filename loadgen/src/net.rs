@@ -1,47 +1,64 @@
-//! Connections.
+//! Connections, and writing to them without waiting.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::rc::Rc;
 
 use bytes::BytesMut;
 use monoio::buf::IoBufMut;
-use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, OwnedWriteHalf};
 use monoio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::runtime;
 
 /// Bytes read at once, at least.
 const READ_BYTES: usize = 16 << 10;
 
-/// Connects, from a source address if one is given. Blocks the thread for the length of a TCP handshake.
+/// Connects, from a source address if one is given.
 ///
 /// # Errors
 /// As the system says.
-pub fn connect(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+pub async fn connect(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         // The port is chosen at connect, so that each source has a port range of its own per destination.
-        // SAFETY: a plain integer option on a descriptor that is open.
-        let set = unsafe {
-            let on: libc::c_int = 1;
-            libc::setsockopt(
-                std::os::fd::AsRawFd::as_raw_fd(&socket),
-                libc::IPPROTO_IP,
-                libc::IP_BIND_ADDRESS_NO_PORT,
-                (&raw const on).cast(),
-                size_of_val(&on) as libc::socklen_t,
-            )
-        };
-        if set != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        choose_port_at_connect(&socket)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    socket.connect(&addr.into())?;
     socket.set_tcp_nodelay(true)?;
+    // A full queue of the server makes a handshake take seconds: this thread has other work meanwhile.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+        _ => {}
+    }
     socket.set_nonblocking(runtime::is_epoll())?;
-    TcpStream::from_std(socket.into())
+    let stream = TcpStream::from_std(socket.into())?;
+    stream.writable(false).await?;
+    // SAFETY: the descriptor is the stream's, which outlives this use.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    match SockRef::from(&borrowed).take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream),
+    }
+}
+
+fn choose_port_at_connect(socket: &Socket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: a plain integer option on a descriptor that is open.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Appends what arrives to `buf`, which gets room for `room` bytes in all.
@@ -54,7 +71,7 @@ pub async fn read<S: AsyncReadRent>(stream: &mut S, mut buf: BytesMut, room: usi
     let (begin, end) = (buf.len(), buf.capacity());
     let (result, slice) = stream.read(buf.slice_mut(begin..end)).await;
     let result = match result {
-        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
         other => other.map(drop),
     };
     (result, slice.into_inner())
@@ -70,14 +87,42 @@ pub async fn write<S: AsyncWriteRent>(stream: &mut S, out: BytesMut) -> (io::Res
     (result.map(drop), out)
 }
 
-/// Lets this process open as many descriptors as the system grants it.
-pub fn raise_descriptor_limit() {
-    // SAFETY: both calls read or write one `rlimit` that lives on this stack.
-    unsafe {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+/// Bytes on their way to a socket. One write is under way at a time; what is queued meanwhile joins the next.
+pub struct Outbox {
+    /// What will be written.
+    pub queue: RefCell<BytesMut>,
+    half: RefCell<Option<OwnedWriteHalf<TcpStream>>>,
+    is_writing: Cell<bool>,
+}
+
+impl Outbox {
+    /// Of one connection.
+    pub fn new(half: OwnedWriteHalf<TcpStream>) -> Rc<Self> {
+        Rc::new(Self { queue: RefCell::default(), half: RefCell::new(Some(half)), is_writing: Cell::new(false) })
+    }
+
+    /// Sees to it that everything queued is written. An error is left to who reads: the connection is broken there too.
+    pub fn flush(self: &Rc<Self>) {
+        if self.is_writing.get() || self.queue.borrow().is_empty() {
+            return;
         }
+        let Some(mut half) = self.half.take() else { return };
+        self.is_writing.set(true);
+        let outbox = self.clone();
+        monoio::spawn(async move {
+            let mut spare = BytesMut::new();
+            while !outbox.queue.borrow().is_empty() {
+                let (result, written) = write(&mut half, outbox.queue.replace(spare)).await;
+                if result.is_err() {
+                    // The half is dropped: nothing is written any more.
+                    outbox.is_writing.set(false);
+                    return;
+                }
+                spare = written;
+            }
+            outbox.queue.replace(spare);
+            outbox.half.replace(Some(half));
+            outbox.is_writing.set(false);
+        });
     }
 }
