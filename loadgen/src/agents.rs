@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -22,6 +22,12 @@ use crate::{interrupt, random};
 
 /// Connections that register, or delete, at the same time.
 const REGISTRARS: usize = 4;
+
+/// What to do about a limit.
+const WITHOUT_LIMIT: &str = "start it with `--rate-limits off`, or give --admin-token-file DATA/admin-token";
+
+/// Every registrar meets the limit; one says it.
+static WARN: Once = Once::new();
 
 /// One agent of ours.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,13 +185,13 @@ impl Registration<'_> {
                     return Ok(Agent { id, api_key });
                 }
                 429 => {
+                    WARN.call_once(|| eprintln!("the server limits registrations: waiting; {WITHOUT_LIMIT}"));
                     let seconds = head.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or(1);
                     let again = Instant::now() + Duration::from_secs(seconds);
                     if again > deadline {
                         bail!(
-                            "the server limits registrations, and the agents would not be complete within {} s: start \
-                             it with `--rate-limits off`, or give --admin-token-file DATA/admin-token, or a longer \
-                             --register-timeout",
+                            "the server limits registrations, and the agents would not be complete within {} s: \
+                             {WITHOUT_LIMIT}, or give a longer --register-timeout",
                             self.target.register_timeout
                         );
                     }

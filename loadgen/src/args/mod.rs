@@ -13,7 +13,7 @@ pub use shared::{Arrivals, Open, Run, Shape, Sources, Target};
 
 /// Load on a Landline server, or the same on NATS.
 #[derive(Debug, Parser)]
-#[command(name = "landline-loadgen", version, max_term_width = 100)]
+#[command(name = "landline-loadgen", version, max_term_width = 100, args_override_self = true)]
 pub struct Cli {
     /// What to run.
     #[command(subcommand)]

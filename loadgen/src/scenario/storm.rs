@@ -27,8 +27,7 @@ const AGAIN_MS: u64 = 100;
 /// # Errors
 /// The agents could not be registered.
 pub fn run(args: &StormArgs) -> anyhow::Result<Report> {
-    // While a line is cut and dialled anew, both of its sockets may be there.
-    check_descriptors(2 * args.lines)?;
+    check_descriptors(args.lines)?;
     let origin = Origin::parse(&args.server.url)?;
     let outcome = agents::with_agents(&origin, &args.server, args.lines, |agents| {
         measure::run(&args.run, |number, recorder| {
