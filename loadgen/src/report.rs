@@ -203,7 +203,8 @@ impl Report {
                     curves.push(svg::Curve { name: name.to_owned(), points: svg::tail(times) });
                 }
                 Entry::Fact(key, value)
-                    if ["scenario", "via", "target", "pairs", "lines", "in_flight", "size"].contains(&key.as_str()) =>
+                    if ["scenario", "via", "pairs", "lines", "in_flight", "size", "rate"].contains(&key.as_str())
+                        && !value.is_null() =>
                 {
                     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     title.push(if key == "scenario" { value } else { format!("{key} {value}") });

@@ -97,10 +97,14 @@ fn throughput(svg: &mut String, top: f64, timeline: &[f64], step: f64) {
     line(svg, COLOURS[0], points);
 }
 
-/// The next number of the form 1, 2 or 4 with zeros: its quarters are round.
+/// The next number whose quarters are round.
 fn round_up(value: f64) -> f64 {
     let decade = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 4.0, 10.0].map(|factor| factor * decade).into_iter().find(|round| *round >= value).unwrap_or(value)
+    [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0]
+        .map(|factor| factor * decade)
+        .into_iter()
+        .find(|round| *round >= value)
+        .unwrap_or(value)
 }
 
 fn text(svg: &mut String, x: f64, y: f64, anchor: &str, words: &str) {
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_top_of_a_scale_is_round() {
-        for (value, round) in [(0.3, 0.4), (1.0, 1.0), (3.0, 4.0), (41.0, 100.0), (123_456.0, 200_000.0)] {
+        for (value, round) in [(0.3, 0.32), (1.0, 1.0), (3.0, 3.2), (41.0, 60.0), (123_456.0, 160_000.0)] {
             assert!((round_up(value) - round).abs() < 1e-9, "{value}");
         }
     }

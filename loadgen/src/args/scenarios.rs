@@ -140,7 +140,7 @@ pub struct StormArgs {
     #[arg(long, value_enum, default_value = "cut")]
     pub trigger: Trigger,
     /// Wait as the protocol asks of clients (full jitter, and what `drain` said) before each dial. Without it lines
-    /// dial at once, and 100 ms after a failure.
+    /// dial at once, and 100 to 300 ms after a failure.
     #[arg(long)]
     pub jitter: bool,
     /// Where from.

@@ -19,7 +19,9 @@ use crate::report::Report;
 use crate::runtime;
 use crate::stats::Tally;
 
-/// Milliseconds after a failed dial, without jitter.
+/// Lines that are cut in one turn of the runtime.
+const SLICE: usize = 256;
+/// Milliseconds after a failed dial, without jitter: so many, and up to twice as many more.
 const AGAIN_MS: u64 = 100;
 
 /// Runs the scenario.
@@ -39,26 +41,45 @@ pub fn run(args: &StormArgs) -> anyhow::Result<Report> {
     Ok(report(args, &outcome))
 }
 
-/// The moment at which all lines of a thread are cut.
+/// The moments at which a thread's lines are cut: in slices, each when the sockets of the last one are closed, some
+/// milliseconds apart. Cut in one turn of the runtime, all lines would dial while the old sockets are still there, and run
+/// out of descriptors.
 #[derive(Default)]
 struct Signal {
-    given: Cell<Option<Instant>>,
-    waiting: RefCell<Vec<Waker>>,
+    /// Lines below this number are cut.
+    cut: Cell<usize>,
+    /// Lines whose sockets are closed.
+    gone: Cell<usize>,
+    waiting: RefCell<Vec<Option<Waker>>>,
 }
 
 impl Signal {
-    fn give(&self) {
-        self.given.set(Some(Instant::now()));
-        self.waiting.take().into_iter().for_each(Waker::wake);
+    /// The number of one more line that may be cut.
+    fn join(&self) -> usize {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.push(None);
+        waiting.len() - 1
     }
 
-    async fn wait(&self) -> Instant {
-        poll_fn(|context| match self.given.get() {
-            Some(at) => Poll::Ready(at),
-            None => {
-                self.waiting.borrow_mut().push(context.waker().clone());
-                Poll::Pending
+    async fn give(&self) {
+        let lines = self.waiting.borrow().len();
+        while self.cut.get() < lines {
+            let slice = self.cut.get()..lines.min(self.cut.get() + SLICE);
+            self.cut.set(slice.end);
+            self.waiting.borrow_mut()[slice].iter_mut().filter_map(Option::take).for_each(Waker::wake);
+            while self.gone.get() < self.cut.get() {
+                monoio::time::sleep(Duration::from_millis(1)).await;
             }
+        }
+    }
+
+    async fn wait(&self, number: usize) -> Instant {
+        poll_fn(|context| {
+            if number < self.cut.get() {
+                return Poll::Ready(Instant::now());
+            }
+            self.waiting.borrow_mut()[number] = Some(context.waker().clone());
+            Poll::Pending
         })
         .await
     }
@@ -107,7 +128,7 @@ async fn load(
     let counting = recorder.until_counting().await;
     let taken = storm.outstanding.get();
     match storm.args.trigger {
-        Trigger::Cut => storm.signal.give(),
+        Trigger::Cut => storm.signal.give().await,
         Trigger::Server if counting && number == 0 => eprintln!("the lines are up: restart the server now"),
         Trigger::Server => {}
     }
@@ -129,7 +150,7 @@ impl Storm {
     async fn live(self: Rc<Self>, number: usize, agent: Agent, line: Line) {
         self.outstanding.set(self.outstanding.get() + 1);
         let mut choices = Choices::new(self.args.run.seed, number as u64);
-        let (lost, ended) = self.until_lost(line).await;
+        let (lost, ended) = self.until_lost(line, Some(self.signal.join())).await;
         if self.recorder.window().is_over() {
             return;
         }
@@ -139,23 +160,24 @@ impl Storm {
         if self.outstanding.get() == 0 {
             self.recorder.complete();
         }
-        let _ = self.until_lost(line).await;
+        let _ = self.until_lost(line, None).await;
         self.recorder.failed("lost again", || "a line that was back was lost again".into());
     }
 
-    /// Holds a line until the storm takes it. A line that is back is not taken again: the signal is for those that wait
-    /// when it is given.
-    async fn until_lost(&self, mut line: Line) -> (Instant, Option<Ended>) {
+    /// Holds a line until the storm takes it, if it still is to, or the server ends it.
+    async fn until_lost(&self, mut line: Line, number: Option<usize>) -> (Instant, Option<Ended>) {
         self.up.set(self.up.get() + 1);
         self.recorder.lines(1);
-        let is_first = self.signal.given.get().is_none();
         let lost = monoio::select! {
             ended = line.stay(|| {}) => (Instant::now(), ended.ok()),
-            at = self.signal.wait(), if is_first => (at, None),
+            at = self.signal.wait(number.unwrap_or_default()), if number.is_some() => (at, None),
         };
         self.recorder.lines(-1);
         self.up.set(self.up.get() - 1);
-        line.cut();
+        line.cut().await;
+        if number.is_some() {
+            self.signal.gone.set(self.signal.gone.get() + 1);
+        }
         lost
     }
 
@@ -174,7 +196,7 @@ impl Storm {
             let wait = match (self.args.jitter, failures) {
                 (true, _) => asked.take().or_else(|| redial.next_ms(None, choices.next()))?,
                 (false, 0) => 0,
-                (false, _) => AGAIN_MS,
+                (false, _) => AGAIN_MS + choices.next() % (2 * AGAIN_MS),
             };
             monoio::time::sleep(Duration::from_millis(wait)).await;
             let dialled = Instant::now();
@@ -209,6 +231,8 @@ fn report(args: &StormArgs, outcome: &Outcome) -> Report {
     let span = tally.series.get("back_at").zip(tally.series.get("lost"));
     let all_back = span.filter(|_| back == up).map(|(back_at, lost)| (back_at.max() - lost.min()) as f64 / 1e6);
     report.put("all_back_s", all_back);
+    let lost = tally.series.get("lost").map(|lost| (lost.max() - lost.min()) as f64 / 1e6);
+    report.put("all_lost_s", lost);
     report.times("attach", tally.series.get("attach").unwrap_or(&Default::default()));
     let per_line = outcome.server.filter(|_| back > 0).map(|used| used.cpu_us as f64 / back as f64);
     report.put("server_cpu_us_per_line", per_line);
