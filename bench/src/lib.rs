@@ -1,10 +1,14 @@
 //! Measurements of the pure crates: `cargo bench -p landline-bench`. Load on a whole server is `bench/run`'s business.
 
+mod exchange;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
 use criterion::Criterion;
 use landline_wire::frame::{Frame, HeadersBuilder, Request, encode};
+
+pub use exchange::{Exchange, NOW, settle};
 
 /// Short enough to be run in between; figures that matter are medians of several runs.
 pub fn criterion() -> Criterion {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use landline_uplink::UplinkConfig;
 use landline_wire::limits;
 
+use crate::tls::Tls;
+
 /// How a core waits for its sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Driver {
@@ -48,6 +50,8 @@ pub struct SwitchConfig {
     pub listen: SocketAddr,
     /// Cores to use; 0 is all that the process may run on.
     pub cores: usize,
+    /// Certificate and key; without them the port is plain.
+    pub tls: Option<Tls>,
     /// Pin each core's thread.
     pub pin: bool,
     /// How cores wait for their sockets.
@@ -83,6 +87,7 @@ impl SwitchConfig {
     pub fn new(listen: SocketAddr, uplink: UplinkConfig) -> Self {
         Self {
             listen,
+            tls: None,
             cores: 0,
             pin: true,
             driver: Driver::Auto,

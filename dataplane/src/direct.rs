@@ -2,6 +2,7 @@
 //! told to the calling line. No task of its own: whatever comes is carried out as it comes.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -65,8 +66,8 @@ impl Core {
         let number = self.number();
         let ticket = self.ticket(number);
         // The line is there: its engine asks for this. Its socket may be gone already; then nobody waits.
-        let Some(peer) = self.lines.borrow().get(&line).and_then(|line| line.peer()) else { return };
-        let head = pass_head(&self.origin().prefix, &request, peer);
+        let Some(from) = self.lines.borrow().get(&line).and_then(|line| line.peer()) else { return };
+        let head = pass_head(&self.origin().prefix, &request, from);
         let direct = Direct { line, id, body: request.body, window: WINDOW_BYTES, sent: false, answer: Answer::None };
         {
             let mut directs = self.directs.borrow_mut();
@@ -166,7 +167,7 @@ impl Core {
 }
 
 /// The request as an HTTP caller would have made it.
-fn pass_head(prefix: &str, request: &CallRequest, peer: std::net::IpAddr) -> PassHead {
+fn pass_head(prefix: &str, request: &CallRequest, (peer, tls): (IpAddr, bool)) -> PassHead {
     let field = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     let given = Headers::from_encoded(&request.headers);
     let mut headers: Vec<(String, Vec<u8>)> = given
@@ -185,7 +186,7 @@ fn pass_head(prefix: &str, request: &CallRequest, peer: std::net::IpAddr) -> Pas
         target: format!("{prefix}/relay/{}{}", request.target, request.path.as_deref().unwrap_or_default()),
         headers,
         peer,
-        tls: false,
+        tls,
         caller: Some(Caller { agent: request.caller }),
     }
 }

@@ -11,6 +11,7 @@
 //! | `conn` | one TCP connection: HTTP heads, relay calls, passing on, the upgrade |
 //! | `line` | one line's socket: reading, writing |
 //! | `direct` | calls of lines that the exchange makes |
+//! | [`tls`](Tls) | certificate and key; the machine of a TLS connection, without a socket |
 //! | `socket`, `pool`, `admission`, `cards`, `metrics` | what they share |
 
 mod admission;
@@ -26,6 +27,8 @@ mod pool;
 mod runtime;
 mod socket;
 mod switch;
+mod tls;
 
 pub use config::{Driver, SwitchConfig};
 pub use switch::{NotReady, StartError, Switch, SwitchWatch};
+pub use tls::{BadPair, Tls};

@@ -13,7 +13,7 @@ use landline_wire::session::server::{Input, Session};
 
 use crate::admission::Place;
 use crate::core::{Adopt, Core, Hold};
-use crate::socket::Socket;
+use crate::socket::{Socket, is_end};
 
 /// What a core knows of a line's socket.
 pub(crate) struct LineIo {
@@ -24,15 +24,15 @@ pub(crate) struct LineIo {
 }
 
 impl LineIo {
-    /// The agent's address; `None` once its socket is gone.
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.socket.peer()
+    /// The agent's address, and whether it comes over TLS; `None` once its socket is gone.
+    pub(crate) fn peer(&self) -> Option<(IpAddr, bool)> {
+        Some((self.socket.peer()?, self.socket.is_tls()))
     }
 }
 
 /// Takes over a session that another core authenticated.
 pub(crate) fn adopt(core: &Rc<Core>, adopt: Adopt) {
-    match Socket::adopt(adopt.fd) {
+    match Socket::adopt(adopt.socket, &core.pool) {
         Ok(socket) => start(core, socket, adopt.attach, adopt.rest, adopt.place),
         Err(error) => tracing::warn!(core = core.id, %error, "a session's socket could not be taken over"),
     }
@@ -71,10 +71,9 @@ pub(crate) async fn linger(socket: &Socket) {
     socket.shutdown_write();
     let deadline = std::time::Duration::from_secs(1);
     let mut room = 64;
-    while room > 0 && matches!(monoio::time::timeout(deadline, socket.readable()).await, Ok(Ok(()))) {
+    while room > 0 && matches!(monoio::time::timeout(deadline, socket.stirs()).await, Ok(Ok(()))) {
         room -= 1;
-        let (result, _) = socket.read(BytesMut::with_capacity(4096)).await;
-        if !matches!(result, Ok(read) if read > 0) {
+        if !socket.discard().await {
             return;
         }
     }
@@ -93,7 +92,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
             need = 0;
         }
         if !buf.is_empty() {
-            match digest(&core, key, &mut session, &mut buf) {
+            match digest(&core, key, &mut session, &mut buf, &mut held) {
                 Some(bytes) => need = bytes,
                 None => {
                     broken = true;
@@ -128,7 +127,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
         }
         let (result, filled) = io.socket.read(buf).await;
         buf = filled;
-        if !matches!(result, Ok(read) if read > 0) {
+        if is_end(&result) {
             break;
         }
     }
@@ -155,13 +154,23 @@ pub(crate) fn has_room(buf: &BytesMut) -> bool {
 
 /// Gives the engine all that is complete in the buffer, and says how many bytes the next message needs in all. `None`
 /// when the framing broke: the session is being closed.
-fn digest(core: &Rc<Core>, key: LineKey, session: &mut Session, buf: &mut BytesMut) -> Option<usize> {
+fn digest(
+    core: &Rc<Core>,
+    key: LineKey,
+    session: &mut Session,
+    buf: &mut BytesMut,
+    held: &mut Option<Hold>,
+) -> Option<usize> {
     let now = core.now();
     let mut engine = core.engine.borrow_mut();
     let need = loop {
         match session.next(buf) {
             Ok(Input::Need(bytes)) => break Some(bytes),
-            Ok(Input::Frame(message)) => engine.message(key, message, now),
+            Ok(Input::Frame(message)) => {
+                // Complete: from here on the engine counts it.
+                *held = None;
+                engine.message(key, message, now);
+            }
             Ok(Input::Ping(payload)) => engine.ping(key, &payload, now),
             Ok(Input::Pong) => engine.pong(key, now),
             Ok(Input::Close(code)) => engine.close_line(key, code.unwrap_or(close::NORMAL), "", now),

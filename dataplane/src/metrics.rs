@@ -7,11 +7,13 @@ use landline_engine::Stats;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::core::Shared;
+use crate::tls::{Counts, Reason};
 
 /// One core's numbers.
 #[derive(Debug, Default)]
@@ -63,7 +65,9 @@ type Reading = fn(&CoreGauges) -> &AtomicU64;
 const GAUGES: [(&str, &str, Reading); 4] = [
     ("landline_lines", "Lines that are up", |core| &core.lines),
     ("landline_calls_open", "Calls in flight", |core| &core.calls_open),
-    ("landline_held_bytes", "Bytes that wait for lines' sockets", |core| &core.held_bytes),
+    ("landline_held_bytes", "Bytes that wait for lines' sockets, and of bodies that are not complete", |core| {
+        &core.held_bytes
+    }),
     ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
 ];
 
@@ -98,6 +102,9 @@ impl Collector for SwitchCollector {
         gauge(&mut encoder, "landline_cores", "Cores that serve", shared.cores as i64)?;
         let uring = i64::from(shared.driver == crate::config::Driver::IoUring);
         gauge(&mut encoder, "landline_io_uring", "1 if the cores wait with io_uring, 0 if with epoll", uring)?;
+        if let Some(tls) = &shared.config.tls {
+            tls_metrics(&mut encoder, tls.counts())?;
+        }
         if let Some(metrics) = shared.uplink_metrics.get() {
             let link = metrics.figures();
             gauge(&mut encoder, "landline_link_up", "Is the exchange in reach", i64::from(link.connected))?;
@@ -124,6 +131,20 @@ impl Collector for SwitchCollector {
         }
         Ok(())
     }
+}
+
+fn tls_metrics(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> Result<(), std::fmt::Error> {
+    let (complete, resumed) = counts.handshakes();
+    gauge(encoder, "landline_tls_connections", "TLS connections", counts.open() as i64)?;
+    counter(encoder, "landline_tls_handshakes", "TLS handshakes that were completed", complete)?;
+    counter(encoder, "landline_tls_handshakes_resumed", "Of those, handshakes that resumed a session", resumed)?;
+    let help = "TLS handshakes that failed, by reason";
+    let mut family = encoder.encode_descriptor("landline_tls_handshakes_failed", help, None, MetricType::Counter)?;
+    for reason in Reason::ALL {
+        let metric = ConstCounter::new(counts.failed(reason));
+        metric.encode(family.encode_family(&[("reason", reason.label())])?)?;
+    }
+    Ok(())
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> Result<(), std::fmt::Error> {

@@ -1,9 +1,11 @@
-//! Read buffers of one core. An idle connection holds none: it borrows one when bytes are there.
+//! Buffers of one core. An idle connection holds none: it borrows one when bytes are there.
 
 use std::cell::RefCell;
 
 use bytes::BytesMut;
 use landline_wire::limits::READ_BUFFER_BYTES;
+
+use crate::tls::Records;
 
 /// Buffers kept for the next reader: as many as can be busy at once on one core without allocating, in practice.
 const MOST: usize = 64;
@@ -12,6 +14,7 @@ const MOST: usize = 64;
 #[derive(Default)]
 pub(crate) struct Pool {
     free: RefCell<Vec<BytesMut>>,
+    records: RefCell<Vec<Records>>,
 }
 
 impl Pool {
@@ -36,6 +39,19 @@ impl Pool {
         let mut free = self.free.borrow_mut();
         if buffer.is_empty() && free.len() < MOST && buffer.capacity() <= 2 * READ_BUFFER_BYTES {
             free.push(buffer);
+        }
+    }
+
+    /// An empty buffer for records.
+    pub(crate) fn take_records(&self) -> Records {
+        self.records.borrow_mut().pop().unwrap_or_else(Records::roomy)
+    }
+
+    /// Takes an empty buffer for records back.
+    pub(crate) fn give_records(&self, records: Records) {
+        let mut kept = self.records.borrow_mut();
+        if records.is_roomy() && kept.len() < MOST {
+            kept.push(records);
         }
     }
 }

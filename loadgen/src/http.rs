@@ -1,7 +1,7 @@
 //! As much of an HTTP/1.1 client as registration and callers need.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,33 +9,58 @@ use bytes::BytesMut;
 use landline_wire::http1::{BodyDecoder, BodyPiece, ResponseHead, parse_response_head};
 use serde_json::Value;
 
+use crate::args::Target;
+use crate::tls::{self, Stream, Trust};
+
 /// How long an answer to a registration may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Origin {
     /// Its address.
     pub addr: SocketAddr,
     /// The authority for `Host`.
     pub host: String,
+    /// Over TLS: whom to trust.
+    pub trust: Option<Trust>,
 }
 
 impl Origin {
-    /// Reads `http://HOST[:PORT]`.
+    /// The server of a target.
     ///
     /// # Errors
-    /// Another scheme, a path, or a name that does not resolve.
-    pub fn parse(url: &str) -> anyhow::Result<Self> {
-        let host = url.strip_prefix("http://").context("the URL must begin with http://")?.trim_end_matches('/');
+    /// As [`Origin::parse`].
+    pub fn of(target: &Target) -> anyhow::Result<Self> {
+        Self::parse(&target.url, target.ca.as_deref())
+    }
+
+    /// Reads `http://HOST[:PORT]`, or `https://` with a file of certificates to trust.
+    ///
+    /// # Errors
+    /// Another scheme, a path, a name that does not resolve, or nobody to trust.
+    pub fn parse(url: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
+        let (scheme, host) = url.split_once("://").unwrap_or_default();
+        let implied = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => bail!("the URL must begin with http:// or https://"),
+        };
+        let host = host.trim_end_matches('/');
         if host.contains('/') {
             bail!("the URL must have no path: give the API's prefix with --prefix");
         }
         let has_port =
             host.rsplit(':').next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
-        let full = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let full = if has_port { host.to_owned() } else { format!("{host}:{implied}") };
         let addr = full.to_socket_addrs().with_context(|| format!("cannot resolve {full}"))?.next();
-        Ok(Self { addr: addr.with_context(|| format!("{full} has no address"))?, host: host.to_owned() })
+        let name = full.rsplit_once(':').map_or("", |(name, _)| name);
+        let trust = match (scheme, ca) {
+            ("https", Some(ca)) => Some(Trust::of(ca, name)?),
+            ("https", None) => bail!("https needs --ca FILE: whom to trust"),
+            _ => None,
+        };
+        Ok(Self { addr: addr.with_context(|| format!("{full} has no address"))?, host: host.to_owned(), trust })
     }
 }
 
@@ -101,9 +126,8 @@ pub fn refusal(status: u16, body: &[u8]) -> String {
 }
 
 /// A connection that blocks its thread: for registration.
-#[derive(Debug)]
 pub struct Blocking {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buf: BytesMut,
 }
 
@@ -111,12 +135,9 @@ impl Blocking {
     /// Connects.
     ///
     /// # Errors
-    /// As the system says.
+    /// As the system says, or the server is not trusted.
     pub fn connect(origin: &Origin) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(origin.addr).with_context(|| format!("no server at {}", origin.addr))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        Ok(Self { stream, buf: BytesMut::new() })
+        Ok(Self { stream: tls::connect_blocking(origin, ANSWER_LIMIT)?, buf: BytesMut::new() })
     }
 
     /// Sends a request and waits for its answer.
@@ -148,11 +169,11 @@ mod tests {
 
     #[test]
     fn an_origin_is_a_scheme_and_an_authority() {
-        let origin = Origin::parse("http://127.0.0.1:7300/").unwrap();
+        let origin = Origin::parse("http://127.0.0.1:7300/", None).unwrap();
         assert_eq!((origin.addr, origin.host.as_str()), ("127.0.0.1:7300".parse().unwrap(), "127.0.0.1:7300"));
-        assert_eq!(Origin::parse("http://127.0.0.1").unwrap().addr.port(), 80);
+        assert_eq!(Origin::parse("http://127.0.0.1", None).unwrap().addr.port(), 80);
         for bad in ["https://127.0.0.1", "127.0.0.1:1", "http://127.0.0.1:1/connect"] {
-            assert!(Origin::parse(bad).is_err(), "{bad}");
+            assert!(Origin::parse(bad, None).is_err(), "{bad}");
         }
     }
 

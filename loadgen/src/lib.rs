@@ -10,6 +10,7 @@
 //! | [`stats`], [`pace`], [`random`], [`svg`], [`report`] | pure: what is counted, when calls begin, choices, plots, what is printed |
 //! | [`agents`] | registration over HTTP, and the file that keeps agents for the next run |
 //! | [`line`], [`http`], [`nats`] | a line of a relay, HTTP, a connection to a NATS server |
+//! | [`connection`], [`tls`] | bytes to and from a server, plain or over TLS |
 //! | [`net`], [`clock`], [`runtime`] | sockets, exact timers, io_uring or epoll |
 //! | [`proc`], [`progress`], [`interrupt`] | `/proc`, the line on a terminal, Ctrl-C |
 //!
@@ -18,6 +19,7 @@
 pub mod agents;
 pub mod args;
 pub mod clock;
+pub mod connection;
 pub mod http;
 pub mod interrupt;
 pub mod line;
@@ -34,3 +36,4 @@ pub mod runtime;
 pub mod scenario;
 pub mod stats;
 pub mod svg;
+pub mod tls;

@@ -13,13 +13,11 @@ use anyhow::bail;
 use bytes::{Bytes, BytesMut};
 use landline_wire::frame::{Frame, decode};
 use landline_wire::session::client::{Client, Dial, Event};
-use monoio::io::{OwnedReadHalf, Splitable};
-use monoio::net::TcpStream;
 use socket2::SockRef;
 
 use crate::agents::Agent;
+use crate::connection::{Connection, Outbox, ReadHalf};
 use crate::http::Origin;
-use crate::net::{self, Outbox};
 use crate::random;
 
 /// How long a dial may take: longer than the relay's own bound, so that it can say why it refused.
@@ -48,7 +46,7 @@ pub struct Ended {
 
 /// A line that is up and silent.
 pub struct Line {
-    stream: TcpStream,
+    stream: Connection,
     client: Client,
     buf: BytesMut,
     out: BytesMut,
@@ -75,7 +73,7 @@ impl Line {
             parts: false,
             shared: false,
         };
-        let stream = net::connect(relay.origin.addr, source).await?;
+        let stream = Connection::open(&relay.origin, source).await?;
         let client = Client::new(dial, random::secret()?);
         let mut line = Self { stream, client, buf: BytesMut::new(), out: BytesMut::new() };
         line.client.start(&mut line.out);
@@ -94,7 +92,7 @@ impl Line {
 
     async fn turn(&mut self, room: usize) -> std::io::Result<()> {
         self.write().await?;
-        let (result, buf) = net::read(&mut self.stream, std::mem::take(&mut self.buf), room).await;
+        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
         self.buf = buf;
         result
     }
@@ -103,7 +101,7 @@ impl Line {
         if self.out.is_empty() {
             return Ok(());
         }
-        let (result, out) = net::write(&mut self.stream, std::mem::take(&mut self.out)).await;
+        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
         self.out = out;
         result
     }
@@ -124,7 +122,7 @@ impl Line {
                     if self.buf.is_empty() {
                         // An idle line holds no buffer here either: there may be many thousands of them.
                         (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
-                        self.stream.readable(false).await?;
+                        self.stream.readable().await?;
                     }
                     self.turn(room).await?;
                 }
@@ -155,7 +153,7 @@ impl Line {
 
     /// The two halves of a line that carries calls.
     pub fn split(self) -> (Reader, Rc<Wire>) {
-        let (read, write) = self.stream.into_split();
+        let (read, write) = self.stream.split();
         let wire = Rc::new(Wire { client: RefCell::new(self.client), outbox: Outbox::new(write) });
         (Reader { half: read, buf: self.buf, wire: wire.clone() }, wire)
     }
@@ -169,7 +167,7 @@ struct OpenSocket {
 }
 
 impl OpenSocket {
-    fn of(stream: &TcpStream) -> Self {
+    fn of(stream: &Connection) -> Self {
         let descriptor = stream.as_raw_fd();
         Self { descriptor, inode: inode(descriptor) }
     }
@@ -217,7 +215,7 @@ impl Wire {
 
 /// The receiving half.
 pub struct Reader {
-    half: OwnedReadHalf<TcpStream>,
+    half: ReadHalf,
     buf: BytesMut,
     wire: Rc<Wire>,
 }
@@ -237,7 +235,7 @@ impl Reader {
                 Event::Frame(message) => return Ok(message),
                 Event::Need(room) => {
                     self.wire.flush();
-                    let (result, buf) = net::read(&mut self.half, std::mem::take(&mut self.buf), room).await;
+                    let (result, buf) = self.half.read(std::mem::take(&mut self.buf), room).await;
                     self.buf = buf;
                     result?;
                 }

@@ -1,14 +1,12 @@
-//! Connections, and writing to them without waiting.
+//! Sockets: connecting, reading and writing.
 
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::rc::Rc;
 
 use bytes::BytesMut;
 use monoio::buf::IoBufMut;
-use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, OwnedWriteHalf};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -85,44 +83,4 @@ pub async fn write<S: AsyncWriteRent>(stream: &mut S, out: BytesMut) -> (io::Res
     let (result, mut out) = stream.write_all(out).await;
     out.clear();
     (result.map(drop), out)
-}
-
-/// Bytes on their way to a socket. One write is under way at a time; what is queued meanwhile joins the next.
-pub struct Outbox {
-    /// What will be written.
-    pub queue: RefCell<BytesMut>,
-    half: RefCell<Option<OwnedWriteHalf<TcpStream>>>,
-    is_writing: Cell<bool>,
-}
-
-impl Outbox {
-    /// Of one connection.
-    pub fn new(half: OwnedWriteHalf<TcpStream>) -> Rc<Self> {
-        Rc::new(Self { queue: RefCell::default(), half: RefCell::new(Some(half)), is_writing: Cell::new(false) })
-    }
-
-    /// Sees to it that everything queued is written. An error is left to who reads: the connection is broken there too.
-    pub fn flush(self: &Rc<Self>) {
-        if self.is_writing.get() || self.queue.borrow().is_empty() {
-            return;
-        }
-        let Some(mut half) = self.half.take() else { return };
-        self.is_writing.set(true);
-        let outbox = self.clone();
-        monoio::spawn(async move {
-            let mut spare = BytesMut::new();
-            while !outbox.queue.borrow().is_empty() {
-                let (result, written) = write(&mut half, outbox.queue.replace(spare)).await;
-                if result.is_err() {
-                    // The half is dropped: nothing is written any more.
-                    outbox.is_writing.set(false);
-                    return;
-                }
-                spare = written;
-            }
-            outbox.queue.replace(spare);
-            outbox.half.replace(Some(half));
-            outbox.is_writing.set(false);
-        });
-    }
 }

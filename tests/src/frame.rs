@@ -101,6 +101,12 @@ pub fn auth(token: &str) -> Vec<u8> {
     map(&[("type", "auth".into()), ("v", 1.into()), ("token", token.into()), ("client", "landline-tests".into())])
 }
 
+/// `auth` with features.
+pub fn auth_with(token: &str, features: &[&str]) -> Vec<u8> {
+    let features = Value::Array(features.iter().map(|feature| Value::from(*feature)).collect());
+    map(&[("type", "auth".into()), ("v", 1.into()), ("token", token.into()), ("features", features)])
+}
+
 /// `response`, whole, with status 200.
 pub fn response(id: u64, body: &[u8]) -> Vec<u8> {
     map(&[("type", "response".into()), ("id", id.into()), ("body", Value::Binary(body.into()))])

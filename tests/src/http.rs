@@ -1,11 +1,13 @@
-//! HTTP/1.1 over a plain socket: what is sent is exactly what the test says, what comes back is read strictly.
+//! HTTP/1.1 over a socket: what is sent is exactly what the test says, what comes back is read strictly.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
+
+use crate::tls::Stream;
 
 /// Longest wait for an answer unless a test says otherwise: more than any timeout of the relay.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(75);
@@ -136,7 +138,7 @@ impl Request {
 /// One connection.
 #[derive(Debug)]
 pub struct Conn {
-    stream: TcpStream,
+    stream: Stream,
     source: Option<IpAddr>,
     addr: SocketAddr,
     buffer: Vec<u8>,
@@ -168,7 +170,7 @@ impl Conn {
         }
         socket.connect_timeout(&addr.into(), Duration::from_secs(5))?;
         socket.set_tcp_nodelay(true)?;
-        Ok(Self { stream: socket.into(), source, addr, buffer: Vec::new(), closing: false })
+        Ok(Self { stream: Stream::of(socket.into(), addr)?, source, addr, buffer: Vec::new(), closing: false })
     }
 
     /// Sends these bytes.
@@ -179,11 +181,16 @@ impl Conn {
         self.stream.write_all(bytes)
     }
 
+    /// Where it leads.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// A second handle, to send from another thread while this one reads.
     ///
     /// # Panics
     /// If the process has no descriptor left.
-    pub fn writer(&self) -> TcpStream {
+    pub fn writer(&self) -> Stream {
         self.stream.try_clone().expect("a descriptor")
     }
 
@@ -299,7 +306,7 @@ impl Conn {
     }
 
     /// The socket, and what was read beyond the last answer.
-    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+    pub fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.stream, self.buffer)
     }
 

@@ -8,6 +8,7 @@
 //! | [`server`] | the real `landline` processes in temporary data directories |
 //! | [`http`], [`sse`] | HTTP/1.1 over a plain socket, exact bytes in and out; the event stream |
 //! | [`ws`], [`frame`], [`line`] | WebSocket frames, MessagePack maps, and an agent made of them |
+//! | [`tls`] | the same over TLS, for addresses that speak it; certificates |
 //! | [`api`] | registering, calling and looking things up, as a user would |
 //! | [`leak`] | a marker string in all its forms |
 //! | [`jwt`] | tokens, good and forged |
@@ -26,6 +27,7 @@ pub mod nat;
 pub mod server;
 pub mod sse;
 pub mod steady;
+pub mod tls;
 pub mod tree;
 pub mod wait;
 pub mod ws;

@@ -71,6 +71,18 @@ impl Line {
         Self::authenticate(ws, token)
     }
 
+    /// Dials with these features, such as `parts`.
+    ///
+    /// # Panics
+    /// If the relay refuses.
+    pub fn dial_with(addr: SocketAddr, token: &str, features: &[&str]) -> Self {
+        let mut ws = Ws::dial(addr, ENDPOINT, &[]).unwrap_or_else(|answer| panic!("no upgrade: {answer:?}"));
+        ws.sender().binary(&frame::auth_with(token, features)).expect("the line is open");
+        let ready = Frame::read(&ws.message(SOON).unwrap_or_else(|event| panic!("no `ready`: {event:?}")));
+        assert_eq!(ready.kind(), "ready", "{ready:?}");
+        Self { ws, ready }
+    }
+
     /// Authenticates on an open WebSocket.
     ///
     /// # Errors

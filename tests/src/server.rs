@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::wait;
+use crate::http::{Request, once};
+use crate::{tls, wait};
 
 /// How long a start may take on a busy machine (an unoptimised build, two cores).
 pub const START_LIMIT: Duration = Duration::from_secs(30);
@@ -39,6 +40,9 @@ pub fn command(args: &[&str]) -> Command {
         if name.to_string_lossy().starts_with("LANDLINE_") {
             command.env_remove(name);
         }
+    }
+    if let Some(file) = tls::trusted_by_own_clients() {
+        command.env("LANDLINE_CA", file);
     }
     command.args(args).stdin(Stdio::null());
     command
@@ -142,7 +146,7 @@ impl Data {
 pub struct Server {
     child: Child,
     log: PathBuf,
-    /// What it said on stdout first: `ready http://ADDR`, without `ready`; empty if it has no listener.
+    /// What it said on stdout first: `ready http://ADDR` or https, without `ready`; empty if it has no listener.
     pub url: String,
     /// Where callers arrive.
     pub addr: SocketAddr,
@@ -152,12 +156,30 @@ pub struct Server {
 }
 
 impl Server {
-    /// `landline up` on a fresh port, without rate limits unless the arguments say otherwise.
+    /// `landline up` on a fresh port, without rate limits unless the arguments say otherwise. With `LANDLINE_TEST_TLS` set
+    /// it is [`Server::up_secure`], so that the tests of everything else are run over TLS too.
     pub fn up(data: &Data, args: &[&str]) -> Self {
+        if std::env::var_os("LANDLINE_TEST_TLS").is_some() && !args.iter().any(|arg| arg.starts_with("--tls")) {
+            let server = Self::up_secure(data, args);
+            tls::own_clients_trust(server.data.join("tls/certificate.pem"));
+            return server;
+        }
         let defaults = [["--listen", "127.0.0.1:0"], ["--rate-limits", "off"]];
         let unset = defaults.into_iter().filter(|default| !args.contains(&default[0])).flatten();
         let all: Vec<&str> = ["up"].into_iter().chain(unset).chain(args.iter().copied()).collect();
         Self::start(data, &all)
+    }
+
+    /// `landline up` with a certificate of its own, which the harness's clients trust from then on.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn up_secure(data: &Data, args: &[&str]) -> Self {
+        let all: Vec<&str> = args.iter().copied().chain(["--tls-self-signed"]).collect();
+        let server = Self::up(data, &all);
+        let pem = fs::read_to_string(server.data.join("tls/certificate.pem")).expect("the certificate");
+        tls::trust(server.addr, &pem);
+        server
     }
 
     /// Starts a server command and waits for its `ready` line.
@@ -199,7 +221,7 @@ impl Server {
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
         let first = stdout.recv_timeout(START_LIMIT);
         let url = first.ok().and_then(|line| line.strip_prefix("ready ").map(str::to_owned));
-        let addr = url.as_deref().and_then(|url| url.strip_prefix("http://")).and_then(|addr| addr.parse().ok());
+        let addr = url.as_deref().and_then(|url| url.split_once("://")).and_then(|(_, addr)| addr.parse().ok());
         match (url, addr) {
             (Some(url), Some(addr)) => {
                 Ok(Self { child, log, url, addr, data: data.path(), stdout: Mutex::new(stdout) })
@@ -261,6 +283,28 @@ impl Server {
     /// If it is not there.
     pub fn admin_token(&self) -> String {
         fs::read_to_string(self.data.join("admin-token")).expect("admin-token").trim().to_owned()
+    }
+
+    /// A sample of its metrics page, by its name without labels.
+    ///
+    /// # Panics
+    /// If the page has none.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = once(self.address("admin"), &Request::get("/metrics")).expect(200).text();
+        let sample = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let sample = sample.unwrap_or_else(|| panic!("no {name} on the metrics page"));
+        sample.parse().unwrap_or_else(|_| panic!("{name} is no number: {sample}"))
+    }
+
+    /// The bytes that it has in memory.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    pub fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says it");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
     /// `kill -9`.

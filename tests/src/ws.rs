@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455), the client's side, by hand: it can also send what no honest client sends.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::http::{Answer, Conn, Request};
+use crate::tls::Stream;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -23,6 +24,31 @@ pub mod opcode {
     pub const CLOSE: u8 = 8;
     pub const PING: u8 = 9;
     pub const PONG: u8 = 10;
+}
+
+/// One frame as it stands on the wire.
+pub fn frame_bytes(opcode: u8, last: bool, masked: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![(u8::from(last) << 7) | opcode];
+    let mask_bit = u8::from(masked) << 7;
+    match payload.len() {
+        length @ 0..=125 => bytes.push(mask_bit | length as u8),
+        length @ 126..=65_535 => {
+            bytes.push(mask_bit | 126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(mask_bit | 127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    if masked {
+        let mask = [0x5A, 0xC3, 0x17, 0x88];
+        bytes.extend_from_slice(&mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    } else {
+        bytes.extend_from_slice(payload);
+    }
+    bytes
 }
 
 /// What came.
@@ -44,7 +70,7 @@ pub enum Event {
 
 /// The half that sends; clone it freely.
 #[derive(Debug, Clone)]
-pub struct Sender(Arc<Mutex<TcpStream>>);
+pub struct Sender(Arc<Mutex<Stream>>);
 
 impl Sender {
     /// Sends one frame. `masked` is what RFC 6455 demands of a client.
@@ -52,27 +78,7 @@ impl Sender {
     /// # Errors
     /// The connection is gone.
     pub fn frame(&self, opcode: u8, last: bool, masked: bool, payload: &[u8]) -> io::Result<()> {
-        let mut bytes = vec![(u8::from(last) << 7) | opcode];
-        let mask_bit = u8::from(masked) << 7;
-        match payload.len() {
-            length @ 0..=125 => bytes.push(mask_bit | length as u8),
-            length @ 126..=65_535 => {
-                bytes.push(mask_bit | 126);
-                bytes.extend_from_slice(&(length as u16).to_be_bytes());
-            }
-            length => {
-                bytes.push(mask_bit | 127);
-                bytes.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        if masked {
-            let mask = [0x5A, 0xC3, 0x17, 0x88];
-            bytes.extend_from_slice(&mask);
-            bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        } else {
-            bytes.extend_from_slice(payload);
-        }
-        self.raw(&bytes)
+        self.raw(&frame_bytes(opcode, last, masked, payload))
     }
 
     /// Sends bytes as they are.
@@ -107,14 +113,14 @@ impl Sender {
     /// # Panics
     /// If another thread panicked while it sent.
     pub fn cut(&self) {
-        let _ = self.0.lock().expect("no sender panicked").shutdown(Shutdown::Both);
+        let _ = self.0.lock().expect("no sender panicked").cut();
     }
 }
 
 /// A WebSocket.
 #[derive(Debug)]
 pub struct Ws {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     partial: Vec<u8>,
     sender: Sender,

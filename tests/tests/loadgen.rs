@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use landline_tests::server::{Data, Server, free_port, run_command};
-use landline_tests::{api, tree, wait};
+use landline_tests::{api, tls, tree, wait};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -22,7 +22,11 @@ fn program() -> PathBuf {
 
 fn loadgen(words: &str) -> Command {
     let mut command = Command::new(program());
-    command.env_remove("LANDLINE_URL").args(words.split_whitespace()).stdin(Stdio::null());
+    command.env_remove("LANDLINE_URL").env_remove("LANDLINE_CA");
+    if let Some(file) = tls::trusted_by_own_clients() {
+        command.env("LANDLINE_CA", file);
+    }
+    command.args(words.split_whitespace()).stdin(Stdio::null());
     command
 }
 
@@ -114,6 +118,43 @@ fn every_scenario_with_calls_counts_them_without_an_error() {
     }
     assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "every agent of a run is deleted at its end");
     server.assert_no_panic();
+}
+
+#[test]
+fn what_runs_plain_runs_over_tls() {
+    let data = Data::new();
+    let server = Server::up_secure(&data, &[]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let words = format!("{} --ca {}", short(&server), server.data.join("tls/certificate.pem").display());
+    for (load, counted) in [
+        ("calls --pairs 4 --in-flight 8 --threads 2", "calls"),
+        ("calls --pairs 2 --in-flight 2 --size 100000 --via http", "calls"),
+        ("stream --pairs 2 --parts 400 --size 4096", "streams"),
+        ("churn --lines 6 --pairs 3 --churn 20 --away-ms 50", "calls"),
+        ("slow --pairs 3 --slow 4", "calls"),
+        ("idle --lines 40", "lines_at_end"),
+        ("storm --lines 40 --seconds 30", "lines_back"),
+    ] {
+        // The last of two equal options counts.
+        let result = measured(&load.replacen(' ', &format!(" {words} "), 1));
+        assert!(number(&result, counted) >= 5, "{load}: {result}");
+        assert_eq!(number(&result, "errors"), 0, "{load}: {result}");
+    }
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "they are deleted over TLS too");
+    server.assert_no_panic();
+}
+
+#[test]
+fn a_server_that_is_not_trusted_gets_no_load() {
+    let (data, other) = (Data::new(), Data::new());
+    let (server, stranger) = (Server::up_secure(&data, &[]), Server::up_secure(&other, &[]));
+    let output = run(&format!(
+        "calls --pairs 1 {} --ca {}",
+        short(&server),
+        stranger.data.join("tls/certificate.pem").display()
+    ));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("certificate"), "{}", stderr(&output));
 }
 
 #[test]

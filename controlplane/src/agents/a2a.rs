@@ -32,7 +32,7 @@ pub(crate) fn v1(card: &Value, relay_url: &str) -> Value {
 }
 
 /// Takes members over under their camelCase names.
-fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, names: &[&str]) {
+pub(super) fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, names: &[&str]) {
     for name in names {
         if let Some(value) = member(from, name) {
             to.insert((*name).into(), value.clone());

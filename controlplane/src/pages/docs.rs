@@ -44,11 +44,13 @@ documents! {
     "LIMITS" "Every bound, its value and its reason.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
+    "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";
     "ARCHITECTURE" "How it is built: two planes, the crates, and a call's way through them.";
     "adr/0001-two-planes" "Why a control plane and a data plane, and what each may do.";
     "adr/0002-ids-sql-revocation-mailboxes" "Why ids, SQL, revocation and the cores' mailboxes are as they are.";
     "adr/0003-policies-are-pushed" "Why every switch knows who may call whom before anybody calls.";
     "adr/0004-resumable-streams" "Where a stream that can be resumed lives, and what is kept of it.";
+    "adr/0005-tls" "Why TLS ends on the switch, and why its machine has no socket.";
 }
 
 /// The address that the documents name; a running server puts its own in its place.

@@ -1,5 +1,6 @@
 //! The calls that are open on this core.
 
+use compact_str::CompactString;
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::WINDOW_BYTES;
 
@@ -39,9 +40,9 @@ pub struct Call {
     /// Place in the line's list of calls.
     pub(crate) at: usize,
     /// For the audit record.
-    pub request_id: Box<str>,
+    pub request_id: CompactString,
     /// For the audit record.
-    pub method: Option<Box<str>>,
+    pub method: Option<CompactString>,
     /// When the request was complete.
     pub started: Now,
     /// How far it is.

@@ -1,6 +1,6 @@
 //! Who a credential belongs to, what was revoked, and who may call whom: one core's copy of what the exchange pushed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use landline_link::{Access, Credential, Lookup, LookupAnswer, Op, Policy, Secret};
@@ -10,6 +10,7 @@ use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 use landline_wire::limits::{KEY_LOOKUPS_PER_IP_PER_S, MAX_TOKEN_BYTES};
 
+use crate::map::{Map, Set};
 use crate::types::Now;
 
 /// Keys and verified tokens that a core remembers; the oldest goes first.
@@ -46,9 +47,9 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 struct Pushed {
     revoked: RevocationSet,
-    blocked: HashSet<AgentId>,
-    removed: HashSet<AgentId>,
-    policies: HashMap<AgentId, Policy>,
+    blocked: Set<AgentId>,
+    removed: Set<AgentId>,
+    policies: Map<AgentId, Policy>,
 }
 
 impl Pushed {
@@ -81,14 +82,14 @@ impl Pushed {
 /// A bounded map that forgets its oldest entries.
 #[derive(Debug)]
 struct Remembered<T> {
-    map: HashMap<Fingerprint, T>,
+    map: Map<Fingerprint, T>,
     order: VecDeque<Fingerprint>,
     most: usize,
 }
 
 impl<T> Remembered<T> {
     fn new(most: usize) -> Self {
-        Self { map: HashMap::new(), order: VecDeque::new(), most }
+        Self { map: Map::default(), order: VecDeque::new(), most }
     }
 
     fn insert(&mut self, fingerprint: Fingerprint, value: T) {
@@ -119,7 +120,7 @@ pub struct Credentials {
     keys: Remembered<(AgentId, u64)>,
     tokens: Remembered<Claims>,
     unknown: Remembered<u64>,
-    failed_lookups: HashMap<IpAddr, u32>,
+    failed_lookups: Map<IpAddr, u32>,
     failed_second: u64,
     /// Was there ever a complete snapshot?
     ready: bool,
@@ -140,7 +141,7 @@ impl Credentials {
             keys: Remembered::new(MAX_REMEMBERED),
             tokens: Remembered::new(MAX_REMEMBERED),
             unknown: Remembered::new(MAX_UNKNOWN),
-            failed_lookups: HashMap::new(),
+            failed_lookups: Map::default(),
             failed_second: 0,
             ready: false,
             away_since: Some(0),

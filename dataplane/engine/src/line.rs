@@ -1,11 +1,10 @@
 //! The lines of this core.
 
-use std::collections::HashMap;
-
 use landline_link::Credential;
 use landline_wire::ids::{AgentId, CallId, SessionId};
 use landline_wire::session::server::{Pulse, Strays};
 
+use crate::map::Map;
 use crate::output::Output;
 use crate::types::LineKey;
 
@@ -31,11 +30,13 @@ pub struct Line {
     pub(crate) pulse: Pulse,
     pub(crate) strays: Strays,
     pub(crate) output: Output,
+    /// A `Flush` effect for it is on its way.
+    pub(crate) flush_asked: bool,
     /// Slots of the calls that this line has to answer.
     pub(crate) calls: Vec<u32>,
     /// Open calls that this line's agent makes, by its own ids. Most lines have none: eight bytes instead of forty-eight.
     #[allow(clippy::box_collection, reason = "see above")]
-    pub(crate) own: Option<Box<HashMap<u64, OwnCall>>>,
+    pub(crate) own: Option<Box<Map<u64, OwnCall>>>,
 }
 
 /// A call that a line's agent makes.
@@ -58,13 +59,17 @@ impl Line {
 
     /// The call is over: its id names nothing any more.
     pub(crate) fn forget_own_call(&mut self, id: u64) -> Option<OwnCall> {
-        let own = self.own.as_mut()?;
-        let call = own.remove(&id);
-        if own.is_empty() {
+        self.own.as_mut()?.remove(&id)
+    }
+
+    /// Frees what a line needs only while it is busy.
+    pub(crate) fn shrink(&mut self) {
+        self.output.shrink();
+        if self.own.as_ref().is_some_and(|own| own.is_empty()) {
             self.own = None;
         }
-        call
     }
+
     /// Calls in flight towards it.
     pub fn in_flight(&self) -> usize {
         self.calls.len()
@@ -81,7 +86,7 @@ impl Line {
 pub struct Lines {
     slots: Vec<(u32, Option<Line>)>,
     free: Vec<u32>,
-    by_agent: HashMap<AgentId, Vec<LineKey>>,
+    by_agent: Map<AgentId, Vec<LineKey>>,
     count: usize,
 }
 

@@ -9,6 +9,9 @@ use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message;
 use landline_wire::pieces::Pieces;
 
+/// Bytes of most frames' headers and heads, for which room is made at once.
+const USUAL_HEAD_BYTES: usize = 256;
+
 /// Frames for one socket, in order. Small frames lie side by side in one buffer; a large body is shared, not copied.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -42,6 +45,8 @@ impl Output {
         // The header's length depends on the frame's, so the frame is written behind room for the longest header, and
         // the header right before it.
         let start = self.tail.len();
+        let copied = if body.len() <= COPY_THRESHOLD_BYTES { body.len() } else { 0 };
+        self.tail.reserve(USUAL_HEAD_BYTES + copied);
         self.tail.resize(start + MAX_HEADER, 0);
         encode_head(&mut self.tail, frame, body.len());
         let payload = self.tail.len() - start - MAX_HEADER + body.len();

@@ -1,6 +1,7 @@
 //! What goes into an engine and what comes out of it.
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use landline_link::{Lookup, Report};
 use landline_wire::error::Problem;
 use landline_wire::ids::{AgentId, CallId};
@@ -77,9 +78,9 @@ pub struct CallRequest {
     /// Who is called.
     pub target: AgentId,
     /// Correlation id, taken or made.
-    pub request_id: Box<str>,
+    pub request_id: CompactString,
     /// A2A method, if the caller named a legal one.
-    pub method: Option<Box<str>>,
+    pub method: Option<CompactString>,
     /// HTTP verb; `None` is POST.
     pub verb: Option<Box<str>>,
     /// Path and query for the callee, raw.

@@ -26,6 +26,7 @@ use crate::admission::Place;
 use crate::core::Core;
 use crate::line::linger;
 use crate::socket::Socket;
+use crate::tls::Tls;
 
 pub(crate) use cell::{ConnCell, Event, Pass, sweep};
 
@@ -58,7 +59,11 @@ enum After {
 
 /// Serves a connection that was just accepted.
 pub(crate) fn start(core: &Rc<Core>, stream: TcpStream, peer: IpAddr, place: Place) {
-    let socket = Socket::new(stream);
+    let machine = match core.shared.config.tls.as_ref().map(Tls::accept).transpose() {
+        Ok(machine) => machine.map(Box::new),
+        Err(fault) => return tracing::error!(%fault, "TLS cannot begin"),
+    };
+    let socket = Socket::new(stream, machine, &core.pool);
     let cell = Rc::new(ConnCell::new(socket.clone()));
     let number = core.number();
     core.conns.borrow_mut().insert(number, Rc::clone(&cell));
@@ -80,6 +85,9 @@ pub(crate) fn start(core: &Rc<Core>, stream: TcpStream, peer: IpAddr, place: Pla
 }
 
 async fn serve(mut conn: Conn, place: Place) {
+    if !conn.handshake().await {
+        return conn.end().await;
+    }
     let mut place = Some(place);
     let opened = conn.core.now();
     loop {
@@ -92,7 +100,11 @@ async fn serve(mut conn: Conn, place: Place) {
                 drop(place.take());
                 conn.serve_request(head).await
             }
-            Ok(None) => After::Done,
+            Ok(None) => {
+                // Between requests: over TLS the end is said, so that it is not taken for a cut.
+                conn.socket.shutdown_write();
+                After::Done
+            }
             Err(problem) => {
                 let id = conn.core.make_request_id();
                 conn.answer_problem(&Asked::unknown(&id), &problem, false).await;

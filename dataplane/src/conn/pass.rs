@@ -96,7 +96,7 @@ fn pass_head(conn: &Conn, head: &Head, caller: Option<Caller>) -> PassHead {
         target: head.target().to_owned(),
         headers,
         peer: conn.peer,
-        tls: false,
+        tls: conn.socket.is_tls(),
         caller,
     }
 }

@@ -6,12 +6,13 @@ use std::task::Poll;
 
 use landline_wire::error::{Code, Problem};
 use landline_wire::http1::{Framing, Head, parse_head};
-use landline_wire::limits::{COPY_THRESHOLD_BYTES, HTTP_IDLE_MS, UPLOAD_DEADLINE_MS};
+use landline_wire::limits::{COPY_THRESHOLD_BYTES, HTTP_IDLE_MS, TLS_HANDSHAKE_DEADLINE_MS, UPLOAD_DEADLINE_MS};
 use landline_wire::pieces::Pieces;
 
 use super::{Conn, Event, head_deadline, unreadable};
 use crate::core::Hold;
 use crate::line::make_room;
+use crate::socket::is_end;
 
 /// Why a wait ended.
 pub(super) enum Woke {
@@ -28,7 +29,7 @@ pub(super) enum Woke {
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fill {
-    /// Bytes.
+    /// Bytes, or a part of a TLS record.
     More,
     /// The peer is gone.
     End,
@@ -84,10 +85,31 @@ impl Conn {
         make_room(&mut buf, room);
         let (result, buf) = self.socket.read(buf).await;
         self.buf = buf;
-        match result {
-            Ok(read) if read > 0 => Fill::More,
-            _ => Fill::End,
+        if is_end(&result) { Fill::End } else { Fill::More }
+    }
+
+    /// Completes the TLS handshake, if there is one. What the client sends right behind it is read already. False: there
+    /// is none to be had.
+    pub(super) async fn handshake(&mut self) -> bool {
+        if !self.socket.is_handshaking() {
+            return true;
         }
+        self.cell.set_deadline(Some(self.core.now().ms() + TLS_HANDSHAKE_DEADLINE_MS));
+        // Nothing can be said to a client that is late, and it may not even read.
+        self.cell.set_writing(true);
+        while self.socket.is_handshaking() {
+            match self.fill(0).await {
+                Fill::More => {}
+                Fill::End => return false,
+                Fill::Overdue => {
+                    self.socket.give_up_handshake();
+                    return false;
+                }
+            }
+        }
+        self.cell.set_writing(false);
+        self.cell.set_deadline(None);
+        true
     }
 
     /// The next request's head; `None` if the peer is gone or idled too long.

@@ -35,11 +35,16 @@ pub(super) async fn answer_call(
             }
         }
         Reply::Head { call, status, headers, body, more: true } => {
-            let framing = if asked.is_11 { Framing::Chunked } else { Framing::UntilClose };
-            let keep_alive = keep_alive && asked.is_11;
+            let bodiless = matches!(status, 204 | 304);
+            let framing = match bodiless {
+                true => Framing::None,
+                false if asked.is_11 => Framing::Chunked,
+                false => Framing::UntilClose,
+            };
+            let keep_alive = keep_alive && framing != Framing::UntilClose;
             write_head(conn, status, &headers, framing, started, keep_alive, asked);
             conn.comments = conn.events && is_event_stream(&headers);
-            let after = answer_parts(conn, home, origin, call, body, asked).await;
+            let after = answer_parts(conn, home, origin, call, body, bodiless, asked).await;
             conn.comments = false;
             match after {
                 After::Next if !keep_alive => After::Close,
@@ -57,11 +62,14 @@ async fn answer_parts(
     origin: Origin,
     call: CallId,
     first: Pieces,
+    bodiless: bool,
     asked: &Asked<'_>,
 ) -> After {
     let (mut cost, mut part, mut more) = (first.len(), first, true);
     loop {
-        if !conn.flush_part(asked, part, more).await {
+        // The parts of an answer that has no body are waited for and left out: the engine gave them away already.
+        let written = if bodiless { conn.flush().await } else { conn.flush_part(asked, part, more).await };
+        if !written {
             let now = conn.core.now();
             conn.core.engine.borrow_mut().gone_at(home, origin, now);
             conn.core.carry_out();

@@ -126,8 +126,8 @@ fn hand_over(mut conn: Conn, attach: Attach, place: Option<Place>) {
     if home == conn.core.id {
         return line::start(&conn.core, conn.socket.clone(), attach, rest, place);
     }
-    match conn.socket.duplicate() {
-        Ok(fd) => conn.core.post(home).send(CoreMail::Adopt(Adopt { fd, attach, rest, place })),
+    match conn.socket.hand_over() {
+        Ok(socket) => conn.core.post(home).send(CoreMail::Adopt(Adopt { socket, attach, rest, place })),
         Err(error) => tracing::warn!(core = conn.core.id, %error, "a session could not be handed to its core"),
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes that a core holds for bodies that are not complete yet.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use landline_wire::error::{Code, Problem};
 
@@ -23,12 +24,12 @@ impl Hold {
     /// # Errors
     /// `overloaded` if the core holds as much as it may; the share stays as it was.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), Problem> {
-        let others = self.core.incomplete.get() - self.bytes;
+        let others = self.core.incomplete.load(Ordering::Relaxed) - self.bytes;
         let engine = self.core.engine.borrow();
         if bytes > self.bytes && others + bytes + engine.held_bytes() > engine.config().body_budget {
             return Err(Problem::new(Code::Overloaded, "The relay holds as many bytes as it may."));
         }
-        self.core.incomplete.set(others + bytes);
+        self.core.incomplete.store(others + bytes, Ordering::Relaxed);
         self.bytes = bytes;
         Ok(())
     }
@@ -36,6 +37,6 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.core.incomplete.set(self.core.incomplete.get() - self.bytes);
+        self.core.incomplete.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 //! How other threads reach a core: a queue, and an eventfd that is rung only when the core sleeps.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,7 @@ use landline_uplink::ToCore;
 use monoio::net::UnixStream;
 
 use crate::admission::Place;
+use crate::socket::Moving;
 
 /// What a core is told.
 pub(crate) enum CoreMail {
@@ -35,8 +36,8 @@ pub(crate) enum CoreMail {
 
 /// An authenticated session on its way to its home core.
 pub(crate) struct Adopt {
-    /// Its socket, duplicated for the receiver.
-    pub(crate) fd: RawFd,
+    /// Its socket.
+    pub(crate) socket: Moving,
     /// Who it is.
     pub(crate) attach: Attach,
     /// What was read behind the `auth` frame.

@@ -72,7 +72,7 @@ pub(crate) struct Core {
     pub(crate) id: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: RefCell<Engine>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: Rc<Pool>,
     uplink: UplinkSender,
     posts: Vec<Post>,
     /// Where problem documents point; known with the exchange's welcome.
@@ -84,7 +84,7 @@ pub(crate) struct Core {
     pub(crate) waiting: RefCell<HashMap<u64, Rc<ConnCell>>>,
     pub(crate) directs: RefCell<Directs>,
     /// Bytes of bodies that are not complete; see [`Hold`].
-    incomplete: Cell<usize>,
+    incomplete: Arc<AtomicUsize>,
     next_number: Cell<u64>,
     public_calls: RefCell<HashMap<IpAddr, (u64, u32)>>,
     stop: Rc<Signal>,
@@ -200,7 +200,7 @@ impl Core {
         gauges.store(&engine.stats());
         gauges.lines.store(engine.line_count() as u64, Ordering::Relaxed);
         gauges.calls_open.store(engine.call_count() as u64, Ordering::Relaxed);
-        let held = engine.held_bytes() + self.incomplete.get();
+        let held = engine.held_bytes() + self.incomplete.load(Ordering::Relaxed);
         gauges.held_bytes.store(held as u64, Ordering::Relaxed);
         gauges.http_connections.store(self.conns.borrow().len() as u64, Ordering::Relaxed);
     }

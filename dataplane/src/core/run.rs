@@ -17,7 +17,6 @@ use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
 use super::{Core, CoreMail, Post, Shared};
-use crate::pool::Pool;
 use crate::{conn, line, runtime};
 
 /// How often calls and connections are looked at for their deadlines.
@@ -65,11 +64,12 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
     let letters = Letters::new(seat.mailbox)?;
     let listener_fd = seat.listener.as_raw_fd();
     let listener = TcpListener::from_std(seat.listener)?;
+    let incomplete = seat.engine.unfinished();
     let core = Rc::new(Core {
         id: seat.id,
         shared: seat.shared,
         engine: RefCell::new(seat.engine),
-        pool: Pool::default(),
+        pool: Rc::default(),
         uplink: seat.uplink,
         posts: seat.posts,
         origin: RefCell::new(Rc::new(Origin { public_url: String::new(), prefix: "/connect".into() })),
@@ -77,7 +77,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         conns: RefCell::default(),
         waiting: RefCell::default(),
         directs: RefCell::default(),
-        incomplete: Cell::new(0),
+        incomplete,
         next_number: Cell::new(1),
         public_calls: RefCell::new(HashMap::new()),
         stop: Rc::default(),

@@ -11,6 +11,9 @@ pub struct Target {
     /// The server, such as http://127.0.0.1:7300.
     #[arg(long, env = "LANDLINE_URL", default_value = "http://127.0.0.1:7300")]
     pub url: String,
+    /// Certificates (PEM) to trust, for an https URL.
+    #[arg(long, value_name = "FILE", env = "LANDLINE_CA")]
+    pub ca: Option<PathBuf>,
     /// The API's prefix.
     #[arg(long, default_value = "/connect")]
     pub prefix: String,

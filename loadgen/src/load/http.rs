@@ -5,16 +5,15 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use monoio::net::TcpStream;
 
 use super::caller::{PAUSE, note_answer, note_failure, note_part};
 use super::script::{Open, Script};
 use super::slots::Intake;
 use crate::agents::Agent;
+use crate::connection::Connection;
 use crate::http::{Answer, Piece, refusal, request};
 use crate::line::Relay;
 use crate::measure::Recorder;
-use crate::net;
 
 /// One caller's connections share when calls begin.
 pub struct HttpCaller {
@@ -25,9 +24,9 @@ pub struct HttpCaller {
     recorder: Recorder,
 }
 
-/// A connection and what it does.
-struct Connection {
-    stream: TcpStream,
+/// A connection with its buffers.
+struct Live {
+    stream: Connection,
     buf: BytesMut,
     out: BytesMut,
 }
@@ -82,9 +81,9 @@ impl HttpCaller {
         }
     }
 
-    async fn connect(&self) -> std::io::Result<Connection> {
-        let stream = net::connect(self.relay.origin.addr, self.source).await?;
-        Ok(Connection { stream, buf: BytesMut::new(), out: BytesMut::new() })
+    async fn connect(&self) -> std::io::Result<Live> {
+        let stream = Connection::open(&self.relay.origin, self.source).await?;
+        Ok(Live { stream, buf: BytesMut::new(), out: BytesMut::new() })
     }
 
     fn request(&self, script: &Script, open: &Open) -> Rc<[u8]> {
@@ -96,14 +95,14 @@ impl HttpCaller {
 
     async fn call(
         &self,
-        connection: &mut Connection,
+        live: &mut Live,
         request: &[u8],
         open: &mut Open,
         script: &Script,
     ) -> anyhow::Result<(u16, Vec<u8>)> {
-        let Connection { stream, buf, out } = connection;
+        let Live { stream, buf, out } = live;
         out.extend_from_slice(request);
-        let (result, back) = net::write(stream, std::mem::take(out)).await;
+        let (result, back) = stream.write(std::mem::take(out)).await;
         *out = back;
         result?;
         let mut answer = Answer::default();
@@ -112,7 +111,7 @@ impl HttpCaller {
                 Some(Piece::Data(bytes)) => note_part(open, &script.asks[open.ask], bytes, &self.recorder),
                 Some(Piece::End(head, body)) => return Ok((head.status, body)),
                 None => {
-                    let (result, back) = net::read(stream, std::mem::take(buf), 0).await;
+                    let (result, back) = stream.read(std::mem::take(buf), 0).await;
                     *buf = back;
                     result?;
                 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use anyhow::bail;
 use bytes::BytesMut;
-use monoio::io::{OwnedReadHalf, Splitable};
-use monoio::net::TcpStream;
 
 use super::protocol::{self, Delivery, Operation};
-use crate::net::{self, Outbox};
+use crate::connection::{Connection, Outbox, ReadHalf};
+use crate::net;
 
 /// How long the server may take to say that it is ready.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
@@ -24,7 +23,7 @@ pub async fn dial(
     source: Option<IpAddr>,
     subject: Option<&str>,
 ) -> anyhow::Result<(Reader, Rc<Wire>)> {
-    let (read, write) = net::connect(addr, source).await?.into_split();
+    let (read, write) = Connection::plain(net::connect(addr, source).await?).split();
     let wire = Rc::new(Wire { outbox: Outbox::new(write) });
     protocol::connect(&mut wire.outbox.queue.borrow_mut());
     if let Some(subject) = subject {
@@ -70,7 +69,7 @@ impl Wire {
 
 /// The receiving half.
 pub struct Reader {
-    half: OwnedReadHalf<TcpStream>,
+    half: ReadHalf,
     buf: BytesMut,
     wire: Rc<Wire>,
 }
@@ -88,7 +87,7 @@ impl Reader {
                 None => {}
             }
             self.wire.flush();
-            let (result, buf) = net::read(&mut self.half, std::mem::take(&mut self.buf), 0).await;
+            let (result, buf) = self.half.read(std::mem::take(&mut self.buf), 0).await;
             self.buf = buf;
             result?;
         }

@@ -48,7 +48,7 @@ pub fn run(args: &CallsArgs) -> anyhow::Result<Report> {
 }
 
 fn on_relay(args: &CallsArgs) -> anyhow::Result<Outcome> {
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let traffic = Traffic {
         relay: Relay { origin: origin.clone(), prefix: args.server.prefix.clone() },
         via: args.via,

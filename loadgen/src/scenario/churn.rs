@@ -30,7 +30,7 @@ use crate::stats::Tally;
 pub fn run(args: &ChurnArgs) -> anyhow::Result<Report> {
     check_descriptors(args.lines + args.pairs)?;
     let args = &spread(args);
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let outcome = agents::with_agents(&origin, &args.server, args.lines + args.pairs, |agents| {
         let (callees, callers) = agents.split_at(args.lines);
         measure::run(&args.run, |number, recorder| {

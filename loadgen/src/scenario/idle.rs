@@ -24,7 +24,7 @@ pub fn run(args: &IdleArgs) -> anyhow::Result<Report> {
             runtime::run(load(args, number, recorder, |_| End::Subscription(addr)))?
         })?,
         None => {
-            let origin = Origin::parse(&args.server.url)?;
+            let origin = Origin::of(&args.server)?;
             agents::with_agents(&origin, &args.server, args.lines, |agents| {
                 measure::run(&args.run, |number, recorder| {
                     let relay = Rc::new(Relay { origin: origin.clone(), prefix: args.server.prefix.clone() });

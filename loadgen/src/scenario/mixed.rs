@@ -35,7 +35,7 @@ pub fn run(args: &MixedArgs) -> anyhow::Result<Report> {
     let shape = &args.shape;
     let callers = if args.via == Via::Http { shape.in_flight } else { 1 };
     check_descriptors(shape.pairs * (callers + 1) + args.lines)?;
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };
     let traffic = Traffic {
         relay: relay.clone(),

@@ -52,7 +52,7 @@ pub fn run(args: &OnewayArgs) -> anyhow::Result<Report> {
 }
 
 fn on_relay(args: &OnewayArgs) -> anyhow::Result<Outcome> {
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let traffic = Traffic {
         relay: Relay { origin: origin.clone(), prefix: args.server.prefix.clone() },
         via: Via::Ws,

@@ -11,12 +11,12 @@ use super::check_descriptors;
 use super::traffic::{Traffic, dial, pairs_of};
 use crate::agents::{self, Agent};
 use crate::args::{SlowArgs, Via};
+use crate::connection::Connection;
 use crate::http::{Origin, request};
 use crate::line::{Reader, Relay, Wire};
 use crate::load::script::{Ask, Wanted};
 use crate::load::{callee, watch};
 use crate::measure::{self, Outcome, Recorder};
-use crate::net;
 use crate::report::Report;
 use crate::runtime;
 use crate::stats::Tally;
@@ -35,7 +35,7 @@ const UNREAD_STEP: Duration = Duration::from_millis(5);
 pub fn run(args: &SlowArgs) -> anyhow::Result<Report> {
     let shape = &args.shape;
     check_descriptors(2 * shape.pairs + 2 * args.slow)?;
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };
     let traffic = Traffic {
         relay,
@@ -95,9 +95,9 @@ async fn leave_a_stream_unread(
     watch(provoked, "a feeder", callee::serve(reader, wire));
     let path = format!("{}/relay/{}{}", relay.prefix, feeder.id, ENDLESS.path().unwrap_or_default());
     let out = request("POST", &relay.origin.host, &path, Some(&caller.api_key), "application/octet-stream", &[]);
-    let mut stream = net::connect(relay.origin.addr, None).await.context("a slow caller")?;
-    net::write(&mut stream, BytesMut::from(&out[..])).await.0?;
-    let (result, buf) = net::read(&mut stream, BytesMut::new(), 0).await;
+    let mut stream = Connection::open(&relay.origin, None).await.context("a slow caller")?;
+    stream.write(BytesMut::from(&out[..])).await.0?;
+    let (result, buf) = stream.read(BytesMut::new(), 0).await;
     result.context("a slow caller's answer")?;
     anyhow::ensure!(buf.starts_with(b"HTTP/1.1 200"), "a slow caller was refused: {}", String::from_utf8_lossy(&buf));
     hold(stream, recorder.clone());

@@ -30,7 +30,7 @@ const AGAIN_MS: u64 = 100;
 /// The agents could not be registered.
 pub fn run(args: &StormArgs) -> anyhow::Result<Report> {
     check_descriptors(args.lines)?;
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let outcome = agents::with_agents(&origin, &args.server, args.lines, |agents| {
         measure::run(&args.run, |number, recorder| {
             let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };

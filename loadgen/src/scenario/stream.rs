@@ -16,7 +16,7 @@ use crate::{agents, measure, runtime};
 pub fn run(args: &StreamArgs) -> anyhow::Result<Report> {
     let callers = if args.via == Via::Http { args.in_flight } else { 1 };
     check_descriptors(args.pairs * (callers + 1))?;
-    let origin = Origin::parse(&args.server.url)?;
+    let origin = Origin::of(&args.server)?;
     let wanted = Wanted::Parts { count: args.parts, bytes: args.size, gap_ms: args.gap_ms };
     let traffic = Traffic {
         relay: Relay { origin: origin.clone(), prefix: args.server.prefix.clone() },

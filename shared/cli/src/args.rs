@@ -197,6 +197,9 @@ pub struct Ask {
     /// Base URL of the server; by default the one that runs on --data, else http://127.0.0.1:7300.
     #[arg(long, env = "LANDLINE_URL", hide_env_values = true, global = true)]
     pub url: Option<String>,
+    /// Certificates (PEM) to trust besides the platform's; by default as the server on --data says.
+    #[arg(long, value_name = "FILE", env = "LANDLINE_CA", hide_env_values = true, global = true)]
+    pub ca: Option<PathBuf>,
     /// Data directory of a server on this machine.
     #[arg(
         long,

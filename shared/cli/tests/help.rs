@@ -80,7 +80,8 @@ fn every_setting_is_a_flag_of_its_commands_and_its_help_names_the_variable() {
     for (name, scope) in [("up", UP), ("exchange", EXCHANGE), ("switch", SWITCH)] {
         let text = help(&[name]);
         for setting in SETTINGS {
-            let flag = format!("--{} <{}>", setting.flag(), setting.value);
+            let value = if setting.is_on_off() { "[=<BOOL>]" } else { &format!(" <{}>", setting.value) };
+            let flag = format!("--{}{value}", setting.flag());
             assert_eq!(text.contains(&flag), setting.scope & scope != 0, "{name} {flag}");
             if setting.scope & scope != 0 {
                 assert!(text.contains(&format!("[env: {}]", setting.variable())), "{name} {flag}");

@@ -154,11 +154,11 @@ fn every_report() {
     );
     golden(
         Report::Call(call.clone()),
-        "<00><00><00><82><81><a4>Call<88><a2>ts<cf><00><00><01><8b><cf><e5>h<00><ad>from_agent_id<c0><ab>to_agent_id<c4><10><00*15><0a><aa>a2a_method<a1>m<aa>request_id<a1>r<ab>status_code<cc><c8><aa>latency_us<cd><05><dc><a5>route<a5>relay",
+        "<00><00><00>2<81><a4>Call<98><cf><00><00><01><8b><cf><e5>h<00><c0><c4><10><00*15><0a><a1>m<a1>r<cc><c8><cd><05><dc><a5>relay",
     );
     golden(
         Report::Call(CallRecord { from_agent_id: Some(AGENT), a2a_method: None, route: Route::HttpDirect, ..call }),
-        "<00><00><00><98><81><a4>Call<88><a2>ts<cf><00><00><01><8b><cf><e5>h<00><ad>from_agent_id<c4><10><00*15><0a><ab>to_agent_id<c4><10><00*15><0a><aa>a2a_method<c0><aa>request_id<a1>r<ab>status_code<cc><c8><aa>latency_us<cd><05><dc><a5>route<ab>http_direct",
+        "<00><00><00>H<81><a4>Call<98><cf><00><00><01><8b><cf><e5>h<00><c4><10><00*15><0a><c4><10><00*15><0a><c0><a1>r<cc><c8><cd><05><dc><ab>http_direct",
     );
     golden(ReportAck { seq: 1 }, "<00><00><00><06><81><a3>seq<01>");
 }

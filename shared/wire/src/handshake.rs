@@ -7,8 +7,9 @@ use crate::http1::Head;
 /// Why a request is no acceptable upgrade; each is answered with 400 or 426.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpgrade {
-    /// No `Upgrade: websocket` with `Connection: upgrade`.
-    #[error("expected a WebSocket upgrade: `Connection: upgrade` and `Upgrade: websocket`")]
+    /// No `Upgrade: websocket` with `Connection: upgrade`, or one in HTTP/1.0, where they mean nothing (RFC 9110 section
+    /// 7.8).
+    #[error("expected a WebSocket upgrade: HTTP/1.1, `Connection: upgrade` and `Upgrade: websocket`")]
     NotWebSocket,
     /// Another version than 13.
     #[error("unsupported WebSocket version: send `Sec-WebSocket-Version: 13`")]
@@ -23,8 +24,8 @@ pub enum BadUpgrade {
 /// # Errors
 /// [`BadUpgrade`] says what is missing.
 pub fn check(head: &Head) -> Result<&str, BadUpgrade> {
-    let upgrade = head.header("upgrade").is_some_and(|value| has_token(value, "websocket"));
-    if !upgrade || !head.headers_named("connection").any(|value| has_token(value, "upgrade")) {
+    let names = |field, token| head.headers_named(field).any(|value| has_token(value, token));
+    if !head.is_11 || !names("upgrade", "websocket") || !names("connection", "upgrade") {
         return Err(BadUpgrade::NotWebSocket);
     }
     if head.header("sec-websocket-version").map(str::trim) != Some("13") {
@@ -84,11 +85,25 @@ mod tests {
     }
 
     #[test]
+    fn lists_may_be_spread_over_several_fields() {
+        let key = "dGhlIHNhbXBsZSBub25jZQ==";
+        let good = request("h", "/", key);
+        for (from, to) in [
+            ("upgrade: websocket", "upgrade: h2c\r\nupgrade: websocket"),
+            ("upgrade: websocket", "upgrade: h2c, WebSocket"),
+            ("connection: upgrade", "connection: keep-alive\r\nconnection: Upgrade"),
+        ] {
+            assert_eq!(check(&head(&good.replace(from, to))), Ok(key), "{to}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let good = request("h", "/", "dGhlIHNhbXBsZSBub25jZQ==");
         for (from, to, why) in [
             ("upgrade: websocket", "upgrade: h2c", BadUpgrade::NotWebSocket),
             ("connection: upgrade", "connection: close", BadUpgrade::NotWebSocket),
+            ("HTTP/1.1", "HTTP/1.0", BadUpgrade::NotWebSocket),
             ("version: 13", "version: 8", BadUpgrade::Version),
             ("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", BadUpgrade::Key),
         ] {

@@ -51,8 +51,11 @@ pub const MAX_CREDIT: u64 = 1 << 31;
 /// Bytes that may wait for one line's socket; at the bound further calls get 503 `overloaded`, and a line whose own
 /// answers overflow it is closed with 1013: it reads slower than it asks.
 pub const MAX_LINE_QUEUE_BYTES: usize = 8 << 20;
-/// Body bytes that one core holds at once; over it: 503 `overloaded`.
+/// Body bytes that one core holds at once; over it calls get 503 `overloaded`, and a line whose message is not complete is
+/// closed with 1013.
 pub const BODY_BUDGET_BYTES: usize = 256 << 20;
+/// Frames for a call that ended before its sender could know, which count for nothing: a window in parts of 1 KiB.
+pub const LATE_FRAMES_PER_CALL: u32 = 256;
 /// Frames for unknown or foreign call ids in one minute that end a session (1002).
 pub const MAX_STRAY_FRAMES_PER_MINUTE: u32 = 1_000;
 
@@ -60,6 +63,13 @@ pub const MAX_STRAY_FRAMES_PER_MINUTE: u32 = 1_000;
 pub const AUTH_DEADLINE_MS: u64 = 10_000;
 /// Milliseconds from the first byte of a request head to its last.
 pub const HEAD_DEADLINE_MS: u64 = 10_000;
+/// Bytes that a client may send before its TLS handshake is complete: several times the largest honest hello, and what a
+/// half-open one may hold.
+pub const MAX_TLS_HANDSHAKE_BYTES: usize = 16 << 10;
+/// Milliseconds from accept to a complete TLS handshake; as long as a request head may take.
+pub const TLS_HANDSHAKE_DEADLINE_MS: u64 = 10_000;
+/// Milliseconds that a peer which reads nothing may hold back the end of a TLS stream.
+pub const TLS_CLOSE_DEADLINE_MS: u64 = 10_000;
 /// Milliseconds for an upload: 504 `upload_timeout`.
 pub const UPLOAD_DEADLINE_MS: u64 = 60_000;
 /// Milliseconds that an HTTP connection may idle between requests.
@@ -96,6 +106,7 @@ pub const COPY_THRESHOLD_BYTES: usize = 2 << 10;
 pub const READ_BUFFER_BYTES: usize = 64 << 10;
 
 const _: () = assert!(MAX_IN_FLIGHT_PER_CALLER * 4 <= MAX_IN_FLIGHT);
+const _: () = assert!(TLS_HANDSHAKE_DEADLINE_MS <= HEAD_DEADLINE_MS);
 const _: () = assert!(WINDOW_BYTES <= MAX_BODY_BYTES);
 const _: () = assert!(MAX_HEADER_BYTES + MAX_PATH_BYTES + MAX_TOKEN_BYTES < MESSAGE_OVERHEAD_BYTES);
 const _: () = assert!(MAX_BODY_BYTES + MESSAGE_OVERHEAD_BYTES <= MAX_LINE_QUEUE_BYTES);

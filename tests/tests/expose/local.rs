@@ -21,6 +21,10 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    fn path(&self) -> &str {
+        self.line.split(' ').nth(1).and_then(|target| target.split('?').next()).unwrap_or_default()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -29,10 +33,10 @@ impl Received {
 #[derive(Default)]
 struct Shared {
     received: Mutex<Vec<Received>>,
-    /// Events that `/sse` may send.
+    /// Events that `/sse` may send; with the first `/held` may read its body.
     events: Mutex<usize>,
     more: Condvar,
-    /// Clients that left `/endless` or `/hang` before their end.
+    /// Clients that left `/endless` or `/hang` before their end, or any path before that of their body.
     left: Mutex<Vec<String>>,
 }
 
@@ -67,7 +71,7 @@ impl Local {
         all.iter().filter(|received| !received.line.contains(".well-known")).cloned().collect()
     }
 
-    /// Lets `/sse` send one more event.
+    /// Lets `/sse` send one more event, or `/held` go on.
     pub(crate) fn event(&self) {
         *self.shared.events.lock().expect("no thread panicked") += 1;
         self.shared.more.notify_all();
@@ -83,19 +87,43 @@ impl Local {
     fn serve(&self, stream: TcpStream, name: &str) {
         stream.set_nodelay(true).expect("a socket");
         let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
-        while let Some(received) = read(&mut reader) {
+        while let Some(mut received) = read_head(&mut reader) {
+            let path = received.path().to_owned();
+            let body = match path.as_str() {
+                // Both answer before the body: one closes, so that what is unread resets the connection, one reads on.
+                "/early" | "/early-reads-on" => Some(Vec::new()),
+                "/held" => {
+                    self.wait_events(1);
+                    read_body(&mut reader, &received)
+                }
+                _ => read_body(&mut reader, &received),
+            };
+            let Some(body) = body else { return self.left(&path) };
+            received.body = body;
             self.shared.received.lock().expect("no thread panicked").push(received.clone());
             if self.answer(&received, stream.try_clone().expect("a socket"), name).is_none() {
                 return;
             }
+            if path == "/early-reads-on" && read_body(&mut reader, &received).is_none() {
+                return self.left(&path);
+            }
+        }
+    }
+
+    fn left(&self, path: &str) {
+        self.shared.left.lock().expect("no thread panicked").push(path.to_owned());
+    }
+
+    fn wait_events(&self, number: usize) {
+        let mut events = self.shared.events.lock().expect("no thread panicked");
+        while *events < number {
+            events = self.shared.more.wait(events).expect("no thread panicked");
         }
     }
 
     /// Answers; `None` closes the connection.
     fn answer(&self, received: &Received, mut stream: TcpStream, name: &str) -> Option<()> {
-        let mut words = received.line.split(' ');
-        let (verb, target) = (words.next()?, words.next()?);
-        let path = target.split('?').next()?;
+        let (verb, path) = (received.line.split(' ').next()?, received.path());
         let mut say = |text: &str| stream.write_all(text.as_bytes()).ok();
         match path {
             "/.well-known/agent-card.json" => {
@@ -108,6 +136,10 @@ impl Local {
             "/204" => say("HTTP/1.1 204 No Content\r\n\r\n"),
             "/302" => say("HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"),
             "/100" => say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+            "/early" | "/early-reads-on" => {
+                say("HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nenough")?;
+                (path != "/early").then_some(())
+            }
             "/chunked" => {
                 say(&head("200 OK", "text/plain", "transfer-encoding: chunked\r\n"))?;
                 say("3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n")
@@ -132,12 +164,12 @@ impl Local {
                 while say("3\r\n:\n\n\r\n").is_some() {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                self.shared.left.lock().expect("no thread panicked").push(path.to_owned());
+                self.left(path);
                 None
             }
             "/hang" => {
                 let _ = stream.read(&mut [0; 1]);
-                self.shared.left.lock().expect("no thread panicked").push(path.to_owned());
+                self.left(path);
                 None
             }
             _ => {
@@ -154,10 +186,7 @@ impl Local {
         let mut say = |text: &str| stream.write_all(text.as_bytes()).ok();
         say(&head("200 OK", "text/event-stream", "cache-control: no-store\r\ntransfer-encoding: chunked\r\n"))?;
         for number in 1..=3 {
-            let mut events = self.shared.events.lock().expect("no thread panicked");
-            while *events < number {
-                events = self.shared.more.wait(events).expect("no thread panicked");
-            }
+            self.wait_events(number);
             let event = format!("data: {number}\n\n");
             say(&format!("{:x}\r\n{event}\r\n", event.len()))?;
         }
@@ -196,23 +225,40 @@ fn card(name: &str, addr: SocketAddr) -> Value {
     })
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
+fn read_line(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
+    Some(line.trim_end().to_owned())
+}
+
+/// A request without its body.
+fn read_head(reader: &mut BufReader<TcpStream>) -> Option<Received> {
+    let line = read_line(reader)?;
     let mut headers = Vec::new();
+    while let Some((name, value)) = read_line(reader)?.split_once(':') {
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Some(Received { line, headers, body: Vec::new() })
+}
+
+/// The body that follows a head; `None` if it is cut.
+fn read_body(reader: &mut BufReader<TcpStream>, head: &Received) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    if head.header("transfer-encoding").is_none() {
+        body.resize(head.header("content-length").map_or(0, |length| length.parse().expect("a length")), 0);
+        reader.read_exact(&mut body).ok()?;
+        return Some(body);
+    }
     loop {
-        let mut field = String::new();
-        reader.read_line(&mut field).ok().filter(|count| *count > 0)?;
-        match field.trim_end().split_once(':') {
-            Some((name, value)) => headers.push((name.to_ascii_lowercase(), value.trim().to_owned())),
-            None => break,
+        let size = usize::from_str_radix(&read_line(reader)?, 16).ok()?;
+        let begin = body.len();
+        body.resize(begin + size, 0);
+        reader.read_exact(&mut body[begin..]).ok()?;
+        if !read_line(reader)?.is_empty() {
+            return None;
+        }
+        if size == 0 {
+            return Some(body);
         }
     }
-    let length = headers
-        .iter()
-        .find(|(name, _)| name == "content-length")
-        .map_or(0, |(_, value)| value.parse().expect("a length"));
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Received { line: line.trim_end().to_owned(), headers, body })
 }

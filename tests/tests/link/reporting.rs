@@ -17,7 +17,7 @@ fn call(number: usize, to: AgentId) -> Report {
         from_agent_id: None,
         to_agent_id: to,
         a2a_method: None,
-        request_id: format!("call-{number}"),
+        request_id: format!("call-{number}").into(),
         status_code: 200,
         latency_us: 1_000,
         route: Route::Relay,

@@ -259,6 +259,13 @@ impl Engine {
         self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Pieces::new());
     }
 
+    /// The relay ends a call for whoever sends on this line: what is on its way is nobody's fault.
+    pub(super) fn expect_late(&mut self, key: LineKey) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.strays.expect_late();
+        }
+    }
+
     /// Closes a call and takes it off its line's list.
     pub(super) fn end(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.close(id)?;
@@ -284,6 +291,7 @@ impl Engine {
         // After the head the caller has the agent's status, but the call failed: the record says so.
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {
+            self.expect_late(line);
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Pieces::new());
         }
         match stream {

@@ -61,6 +61,7 @@ impl Engine {
             closing_since: None,
             pulse: Pulse::new(now.ms()),
             strays: Strays::default(),
+            flush_asked: false,
             output: Output::default(),
             calls: Vec::new(),
             own: None,
@@ -140,7 +141,6 @@ impl Engine {
         if let Some(line) = self.lines.remove(key) {
             self.held = self.held.saturating_sub(line.output.len());
         }
-        self.flushing.remove(&key);
     }
 
     /// What has to happen at once when a session ends: no new calls, open ones fail, its own calls are cancelled, and

@@ -9,9 +9,12 @@ mod stream;
 mod sweep;
 mod upload;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
+use compact_str::CompactString;
 use landline_link::LookupAnswer;
 use landline_wire::error::Origin as ProblemOrigin;
 use landline_wire::frame::Frame;
@@ -23,6 +26,7 @@ use crate::call::CallTable;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::line::Lines;
+use crate::map::Map;
 use crate::output::Flush;
 use crate::sse::StreamId;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
@@ -62,28 +66,30 @@ pub struct Engine {
     pub credentials: Credentials,
     lines: Lines,
     /// Lines by the `jti` of the token that opened them: what a single token's revocation names.
-    by_token: HashMap<[u8; 16], Vec<LineKey>>,
+    by_token: Map<[u8; 16], Vec<LineKey>>,
     calls: CallTable,
     /// Calls whose body comes in parts, by where they came from.
-    uploads: HashMap<Origin, CallId>,
+    uploads: Map<Origin, CallId>,
     /// Resumable streams of calls that are or were held here.
-    streams: HashMap<StreamId, Stream>,
+    streams: Map<StreamId, Stream>,
     replay_bytes: usize,
     /// Where problem documents inside of streams point.
     origin: ProblemOrigin,
     /// Ids without a line here, as the exchange answered, until when that is believed.
-    absent: HashMap<AgentId, (LookupAnswer, u64)>,
-    waiting: HashMap<AgentId, Vec<Waiting>>,
-    asked: HashMap<u64, AgentId>,
+    absent: Map<AgentId, (LookupAnswer, u64)>,
+    waiting: Map<AgentId, Vec<Waiting>>,
+    asked: Map<u64, AgentId>,
     waiting_count: usize,
     next_lookup: u64,
     /// Line output and request bodies that the core holds, bytes.
     held: usize,
+    /// Bytes that the shell holds for bodies that are not complete: they count in the same budget.
+    unfinished: Arc<AtomicUsize>,
     draining: bool,
     spool_full: bool,
     effects: VecDeque<Effect>,
-    /// Lines with an unsent `Flush` effect, so that a burst asks once.
-    flushing: HashSet<LineKey>,
+    /// Correlation ids that were made here: what they begin with, once it is known, and how many there were.
+    made_ids: (CompactString, u64),
     stats: Stats,
 }
 
@@ -96,22 +102,23 @@ impl Engine {
             credentials: Credentials::new(salt, config.stale_key_limit_ms),
             config,
             lines: Lines::default(),
-            by_token: HashMap::new(),
+            by_token: Map::default(),
             calls: CallTable::new(core),
-            uploads: HashMap::new(),
-            streams: HashMap::new(),
+            uploads: Map::default(),
+            streams: Map::default(),
             replay_bytes: 0,
             origin: ProblemOrigin { public_url: String::new(), prefix: String::new() },
-            absent: HashMap::new(),
-            waiting: HashMap::new(),
-            asked: HashMap::new(),
+            absent: Map::default(),
+            waiting: Map::default(),
+            asked: Map::default(),
             waiting_count: 0,
             next_lookup: 0,
             held: 0,
+            unfinished: Arc::default(),
             draining: false,
             spool_full: false,
             effects: VecDeque::new(),
-            flushing: HashSet::new(),
+            made_ids: (CompactString::default(), 0),
             stats: Stats::default(),
         }
     }
@@ -119,8 +126,10 @@ impl Engine {
     /// What to do next, in order; `None` when there is nothing.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
-        if let Effect::Flush(line) = &effect {
-            self.flushing.remove(line);
+        if let Effect::Flush(line) = &effect
+            && let Some(line) = self.lines.get_mut(*line)
+        {
+            line.flush_asked = false;
         }
         Some(effect)
     }
@@ -165,6 +174,16 @@ impl Engine {
     /// Bytes that wait for lines' sockets.
     pub fn held_bytes(&self) -> usize {
         self.held
+    }
+
+    /// Bytes that the shell holds for bodies that are not complete; it writes them.
+    pub fn unfinished(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.unfinished)
+    }
+
+    /// Would so many more bytes be over the budget?
+    fn is_over_budget(&self, more: usize) -> bool {
+        self.held + self.unfinished.load(Ordering::Relaxed) + more > self.config.body_budget
     }
 
     /// The most body bytes that one call holds. A scan of all calls: for about once a second.
@@ -225,7 +244,9 @@ impl Engine {
     }
 
     fn flush(&mut self, key: LineKey) {
-        if self.flushing.insert(key) {
+        // A burst asks once.
+        let asked = self.lines.get_mut(key).map(|line| std::mem::replace(&mut line.flush_asked, true));
+        if asked == Some(false) {
             self.effects.push_back(Effect::Flush(key));
         }
     }

@@ -1,6 +1,7 @@
 //! Calls that an agent makes over its own line, and their replies.
 
 use bytes::Bytes;
+use compact_str::{CompactString, format_compact};
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     fn checked(
-        &self,
+        &mut self,
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
@@ -87,10 +88,13 @@ impl Engine {
         call.headers.check().map_err(|fault| bad("headers", &fault.to_string()))?;
         let request_id = match call.request_id.filter(|id| relay::is_request_id(id)) {
             Some(id) => id.into(),
-            None => made_request_id(key, call.id, now),
+            None => self.made_request_id(now),
         };
         let mut headers = HeadersBuilder::default();
-        for (name, value) in call.headers.iter() {
+        // What `connection` names ends here as well (RFC 9110 section 7.6.1).
+        let named: Vec<&str> = call.headers.get("connection").map_or(Vec::new(), |all| all.split(',').collect());
+        let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
+        for (name, value) in call.headers.iter().filter(|(name, _)| !is_named(name)) {
             if name == "x-agent-authorization" {
                 headers.push("authorization", value);
             } else if relay::reaches_agent(name) {
@@ -116,6 +120,19 @@ impl Engine {
         })
     }
 
+    /// A request id for a call that brought none: unique on this node, no secret, and short enough to need no memory of
+    /// its own.
+    fn made_request_id(&mut self, now: Now) -> CompactString {
+        let (prefix, made) = &mut self.made_ids;
+        if prefix.is_empty() {
+            *prefix = format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core);
+        }
+        *made += 1;
+        let mut id = prefix.clone();
+        push_hex(&mut id, *made);
+        id
+    }
+
     /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
     pub(super) fn deliver_to_line(&mut self, key: LineKey, id: u64, reply: Reply, now: Now) {
         let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
@@ -128,6 +145,10 @@ impl Engine {
             Reply::Head { call, more: true, .. } => own.call = Some(*call),
             Reply::Part { more: true, .. } | Reply::Credit(_) => {}
             _ => {
+                // It may be sending its body still, or granting more of the answer.
+                if own.uploads || own.call.is_some() {
+                    line.strays.expect_late();
+                }
                 line.forget_own_call(id);
             }
         }
@@ -160,6 +181,7 @@ impl Engine {
             return;
         }
         if matches!(reply, DirectReply::Part { more: false, .. } | DirectReply::Failed(_)) {
+            line.strays.expect_late();
             line.forget_own_call(id);
         }
         match reply {
@@ -255,6 +277,7 @@ impl Engine {
         // Nobody got a status; 499 is the usual number for a client that closed its request.
         self.record(call, 499, now);
         if agent_knows {
+            self.expect_late(line);
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Pieces::new());
         }
     }
@@ -276,7 +299,11 @@ fn filtered(headers: &Bytes) -> Bytes {
     kept.encode().into_bytes()
 }
 
-/// A request id for a call that brought none: unique on this node, and no secret.
-fn made_request_id(key: LineKey, id: u64, now: Now) -> Box<str> {
-    format!("r-{:x}-{:x}-{:x}-{id:x}", now.unix_ms, key.slot, key.generation).into()
+/// Appends a number, without the formatting machinery.
+fn push_hex(out: &mut CompactString, number: u64) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = number >> (4 * place) & 15;
+        out.push(char::from(b"0123456789abcdef"[digit as usize]));
+    }
 }

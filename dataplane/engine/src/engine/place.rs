@@ -72,7 +72,7 @@ impl Engine {
         if self.spool_full {
             return Err(Problem::new(Code::Overloaded, "Too many audit records wait for the exchange.").retry_after(5));
         }
-        if self.held + request.body.len() > self.config.body_budget {
+        if self.is_over_budget(request.body.len()) {
             return Err(Problem::new(Code::Overloaded, "The relay holds as many bytes as it may."));
         }
         Ok(())
@@ -132,10 +132,11 @@ impl Engine {
     /// Sends the `request` frame of an open call.
     pub(super) fn send_request(&mut self, key: LineKey, id: CallId, request: &CallRequest, timeout_ms: u64) {
         self.stats.bytes_in += request.body.len() as u64;
-        let from = request.caller.map(|caller| caller.to_string());
+        let mut from = [0; 36];
+        let from = request.caller.as_ref().map(|caller| caller.text(&mut from));
         let frame = Frame::Request(Request {
             id: id.to_wire(),
-            from: from.as_deref(),
+            from,
             method: request.method.as_deref(),
             request_id: &request.request_id,
             verb: request.verb.as_deref(),
@@ -300,8 +301,8 @@ impl Engine {
             ts: request.started.unix_ms,
             from_agent_id: request.caller,
             to_agent_id: request.target,
-            a2a_method: request.method.as_deref().map(str::to_owned),
-            request_id: request.request_id.to_string(),
+            a2a_method: request.method.clone(),
+            request_id: request.request_id.clone(),
             status_code: code.status(),
             latency_us: now.us.saturating_sub(request.started.us),
             route: Route::Relay,
@@ -315,8 +316,8 @@ impl Engine {
             ts: call.started.unix_ms,
             from_agent_id: call.caller,
             to_agent_id: call.target,
-            a2a_method: call.method.map(String::from),
-            request_id: String::from(call.request_id),
+            a2a_method: call.method,
+            request_id: call.request_id,
             status_code: status,
             latency_us: now.us.saturating_sub(call.started.us),
             route: Route::Relay,

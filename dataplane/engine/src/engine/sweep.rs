@@ -46,7 +46,7 @@ impl Engine {
                 continue;
             }
             if line.pulse.silent_ms(now.ms()) >= QUIET_MS {
-                line.output.shrink();
+                line.shrink();
             }
             match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {
                 Beat::Quiet => {}

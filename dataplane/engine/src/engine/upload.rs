@@ -69,6 +69,7 @@ impl Engine {
 
     /// The line takes requests whole: the body is kept until it is complete, and credit for it given at once.
     fn gather(&mut self, id: CallId, part: Pieces, more: bool, now: Now) {
+        let is_over_budget = self.is_over_budget(part.len());
         let Some(call) = self.calls.get_mut(id) else { return };
         let (origin, line, timeout_ms) = (call.origin, call.line, call.timeout_ms);
         let Phase::Gathering(gathering) = &mut call.phase else { return };
@@ -76,7 +77,7 @@ impl Engine {
             let detail = format!("The agent takes bodies whole, of at most {} bytes.", self.config.max_body_bytes);
             return self.drop_call(id, Problem::new(Code::BodyTooLarge, detail), now);
         }
-        if self.held + part.len() > self.config.body_budget {
+        if is_over_budget {
             let problem = Problem::new(Code::Overloaded, "The relay holds as many bytes as it may.");
             return self.drop_call(id, problem, now);
         }

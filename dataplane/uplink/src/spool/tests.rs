@@ -33,7 +33,7 @@ fn call(number: u64) -> Report {
         from_agent_id: None,
         to_agent_id: AGENT,
         a2a_method: None,
-        request_id: number.to_string(),
+        request_id: number.to_string().into(),
         status_code: 200,
         latency_us: 1,
         route: Route::Relay,
@@ -78,7 +78,7 @@ impl Exchange {
             Report::SessionDown { session, .. } => {
                 self.sessions.remove(&session);
             }
-            Report::Call(record) => *self.calls.entry(record.request_id).or_default() += 1,
+            Report::Call(record) => *self.calls.entry(record.request_id.to_string()).or_default() += 1,
         }
     }
 }

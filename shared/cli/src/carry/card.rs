@@ -75,9 +75,11 @@ pub fn fulfil(card: &mut Card, scheme: &str) {
         card.remove("securitySchemes");
     }
     release(card, scheme);
+    release_v03(card, scheme);
     for skill in card.get_mut("skills").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(skill) = skill.as_object_mut() {
             release(skill, scheme);
+            release_v03(skill, scheme);
         }
     }
 }
@@ -95,6 +97,15 @@ fn release(object: &mut Card, scheme: &str) {
     };
     if alternatives.iter().any(is_free) {
         object.remove("securityRequirements");
+    }
+}
+
+/// The same in v0.3, where an alternative is its schemes.
+fn release_v03(object: &mut Card, scheme: &str) {
+    let Some(Value::Array(alternatives)) = object.get_mut("security") else { return };
+    alternatives.iter_mut().filter_map(Value::as_object_mut).for_each(|schemes| drop(schemes.remove(scheme)));
+    if alternatives.iter().any(|alternative| alternative.as_object().is_none_or(|schemes| schemes.is_empty())) {
+        object.remove("security");
     }
 }
 
@@ -174,5 +185,13 @@ mod tests {
         }));
         fulfil(&mut alone, "landline");
         assert_eq!(Value::from(alone), json!({}));
+        let mut old = card(json!({
+            "securitySchemes": {"landline": {"type": "http"}, "key": {}},
+            "security": [{"landline": [], "key": []}],
+            "skills": [{"security": [{"landline": []}]}],
+        }));
+        fulfil(&mut old, "landline");
+        let rest = json!({"securitySchemes": {"key": {}}, "security": [{"key": []}], "skills": [{}]});
+        assert_eq!(Value::from(old), rest);
     }
 }

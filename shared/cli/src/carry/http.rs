@@ -7,11 +7,18 @@ use anyhow::{Context, Result};
 use axum::body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls_platform_verifier::ConfigVerifierExt;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use landline_client::Trust;
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+use tower::util::MapResponse;
+
+use super::early::Hearing;
 
 /// The client.
-pub type Carrier = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Body>;
+pub type Carrier = hyper_util::client::legacy::Client<HttpsConnector<Tcp>, Body>;
+/// The connections below it, perhaps with TLS in between.
+type Tcp = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> Hearing<TokioIo<TcpStream>>>;
 
 /// The other end is near, or reached over one network.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,17 +32,17 @@ const MAX_IDLE: usize = 32;
 ///
 /// # Errors
 /// The platform's certificates cannot be used.
-pub fn client() -> Result<Carrier> {
+pub fn client(trust: &Trust) -> Result<Carrier> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let tls = rustls::ClientConfig::with_platform_verifier().context("cannot set up TLS")?;
+    let tls = trust.config().context("cannot set up TLS")?;
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
+        .with_tls_config((*tls).clone())
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(tcp.map_response(Hearing::new as _));
     Ok(hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)

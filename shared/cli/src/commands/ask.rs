@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use landline_api::Page;
 use landline_api::agents::Hit;
 use landline_api::problem::ProblemDocument;
-use landline_client::{Client, Error};
+use landline_client::{Client, Error, Trust};
 use landline_wire::ids::AgentId;
 
 use crate::args::Ask;
@@ -21,6 +21,8 @@ pub(super) struct Place {
     pub(super) url: String,
     /// API prefix.
     pub(super) prefix: String,
+    /// Whom to trust to be it.
+    pub(super) trust: Trust,
     /// What it says of itself, if it runs on this machine.
     pub(super) run: Option<Run>,
 }
@@ -41,12 +43,20 @@ impl Place {
             }
             (None, _) => DEFAULT_URL.into(),
         };
-        Ok(Self { url, prefix: prefix.unwrap_or_else(|| DEFAULT_PREFIX.into()), run })
+        let ca = ask.ca.as_ref().or_else(|| run.as_ref()?.ca.as_ref());
+        let trust = match ca {
+            Some(path) => {
+                let named = || format!("the certificates of {}", path.display());
+                Trust::with_ca(&std::fs::read(path).with_context(named)?).with_context(named)?
+            }
+            None => Trust::platform(),
+        };
+        Ok(Self { url, prefix: prefix.unwrap_or_else(|| DEFAULT_PREFIX.into()), trust, run })
     }
 
     /// A client of it, without a credential.
     pub(super) fn client(&self) -> Result<Client> {
-        Ok(Client::new(&self.url)?.with_prefix(&self.prefix))
+        Ok(Client::trusting(&self.url, &self.trust)?.with_prefix(&self.prefix))
     }
 
     /// A client with the operator's token: from `LANDLINE_ADMIN_TOKEN`, else from the data directory.

@@ -45,14 +45,15 @@ async fn exchange(settings: Server) -> Result<()> {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
         command: "exchange".into(),
-        url: listen.map(|listen| format!("http://{}", address::reachable(listen))),
+        url: listen.map(|listen| address::url(address::reachable(listen), false)),
+        ca: None,
         public_url,
         prefix: settings.prefix.clone(),
         listen,
         admin,
         link: Some(control.link()),
     })?;
-    ready::announce(listen.map_or(admin, address::reachable));
+    ready::announce(listen.map_or(admin, address::reachable), false);
     next_steps(&settings, control.link());
 
     let reason = signals.next().await;

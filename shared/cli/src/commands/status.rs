@@ -85,11 +85,13 @@ fn table(place: &Place, ready: bool, lacks: &[String], version: Option<&str>, st
 
 #[cfg(test)]
 mod tests {
+    use landline_client::Trust;
+
     use super::*;
 
     #[test]
     fn the_table_says_what_is_known_and_nothing_else() {
-        let place = Place { url: "http://x".into(), prefix: "/connect".into(), run: None };
+        let place = Place { url: "http://x".into(), prefix: "/connect".into(), trust: Trust::platform(), run: None };
         let stats = RelayStats { p50_ms: Some(0.25), p99_ms: None, sample: 3, calls_per_second: 1.0, attached: 2 };
         let text = table(&place, true, &[], None, Some(&stats));
         assert_eq!(

@@ -8,7 +8,7 @@ use crate::server::address::{self, Reserved};
 use crate::server::admin::{self, Planes};
 use crate::server::data_dir::{DataDir, Run};
 use crate::server::signals::Signals;
-use crate::server::{self, ready, switch};
+use crate::server::{self, ready, switch, tls};
 
 /// Runs until a signal.
 pub(super) fn run(flags: &Flags<SWITCH>) -> Result<()> {
@@ -24,13 +24,15 @@ async fn serve(settings: Server) -> Result<()> {
 
     let listen = front_door.address();
     let public_url = switch::public_url(&settings, listen);
+    let door = tls::open(&settings, listen, &public_url)?;
+    let is_tls = door.tls.is_some();
     let (exchange, token) = match (&settings.exchange, &settings.join) {
         (Some(exchange), join) => (exchange.clone(), join.as_ref().map(|join| join.token.clone())),
         (None, Some(join)) => (join.exchange.clone(), Some(join.token.clone())),
         (None, None) => return Err(anyhow::anyhow!("no exchange")).context("--join or --exchange"),
     };
     tracing::info!(exchange, "joining");
-    let switch = switch::start(&settings, front_door, exchange, token).await?;
+    let switch = switch::start(&settings, front_door, exchange, token, door.tls).await?;
     let planes = Planes::new(None, Some(switch.watch()));
     let admin = admin_listener.local_addr()?;
     admin::serve(admin_listener, planes.clone())?;
@@ -40,7 +42,8 @@ async fn serve(settings: Server) -> Result<()> {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
         command: "switch".into(),
-        url: Some(format!("http://{reached}")),
+        url: Some(switch::own_url(&settings, listen)),
+        ca: door.ca.clone(),
         public_url,
         prefix: settings.prefix.clone(),
         listen: Some(listen),
@@ -49,10 +52,13 @@ async fn serve(settings: Server) -> Result<()> {
     })?;
     // An exchange that is away is waited for: it may be starting, or the network between us.
     tokio::select! {
-        checked = switch::ready(&switch) => {
+        checked = switch::ready(&switch, is_tls) => {
             checked?;
-            ready::announce(reached);
+            ready::announce(reached, is_tls);
             tracing::info!(listen = %listen, "calls can be served");
+            if let Some(ca) = &door.ca {
+                tracing::warn!(certificate = %ca.display(), "for development: clients have to be told to trust it");
+            }
             let reason = switch::reason_to_leave(&switch, &mut signals).await;
             tracing::info!(reason, "leaving");
         }

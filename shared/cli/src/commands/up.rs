@@ -1,6 +1,7 @@
 //! `landline up`: both planes in one process, joined by the same link that separate ones use.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use crate::server::admin::{self, Planes};
 use crate::server::data_dir::{DataDir, Run};
 use crate::server::exchange::ControlPlane;
 use crate::server::signals::Signals;
-use crate::server::{self, ready, switch};
+use crate::server::{self, ready, switch, tls};
 
 /// The process joins itself: its token lives as long as a slow start may take.
 const OWN_TOKEN_TTL: Duration = Duration::from_secs(60);
@@ -36,12 +37,14 @@ async fn up(settings: Server) -> Result<()> {
 
     let listen = front_door.address();
     let public_url = switch::public_url(&settings, listen);
+    let door = tls::open(&settings, listen, &public_url)?;
+    let is_tls = door.tls.is_some();
     let control = ControlPlane::start(&settings, &public_url).await?;
     let token = nodes::create_join_token(&control.exchange, OWN_TOKEN_TTL).await?;
     let token: JoinToken = token.parse().context("our own join token")?;
     let link = control.link();
     let own_link = address::reachable(link).to_string();
-    let switch = switch::start(&settings, front_door, own_link, Some(token)).await?;
+    let switch = switch::start(&settings, front_door, own_link, Some(token), door.tls).await?;
     let planes = Planes::new(Some(control.exchange.clone()), Some(switch.watch()));
     let admin = admin_listener.local_addr()?;
     admin::serve(admin_listener, planes.clone())?;
@@ -51,7 +54,8 @@ async fn up(settings: Server) -> Result<()> {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
         command: "up".into(),
-        url: Some(format!("http://{reached}")),
+        url: Some(switch::own_url(&settings, listen)),
+        ca: door.ca.clone(),
         public_url: public_url.clone(),
         prefix: settings.prefix.clone(),
         listen: Some(listen),
@@ -59,11 +63,11 @@ async fn up(settings: Server) -> Result<()> {
         link: Some(link),
     })?;
     tokio::select! {
-        checked = tokio::time::timeout(READY_DEADLINE, switch::ready(&switch)) => match checked {
+        checked = tokio::time::timeout(READY_DEADLINE, switch::ready(&switch, is_tls)) => match checked {
             Ok(checked) => {
                 checked?;
-                ready::announce(reached);
-                next_steps(&settings, &public_url, listen);
+                ready::announce(reached, is_tls);
+                next_steps(&settings, &public_url, listen, door.ca.as_deref());
                 let reason = switch::reason_to_leave(&switch, &mut signals).await;
                 tracing::info!(reason, "leaving");
             }
@@ -81,7 +85,7 @@ async fn up(settings: Server) -> Result<()> {
 }
 
 /// For a person at a terminal: what to do now. On stderr, where the log is.
-fn next_steps(settings: &Server, public_url: &str, listen: SocketAddr) {
+fn next_steps(settings: &Server, public_url: &str, listen: SocketAddr, ca: Option<&Path>) {
     let api = format!("{public_url}{}", settings.prefix);
     let open_to_all = listen.ip().is_unspecified() && settings.public_url.is_none();
     let hint = if open_to_all {
@@ -89,11 +93,21 @@ fn next_steps(settings: &Server, public_url: &str, listen: SocketAddr) {
     } else {
         ""
     };
+    let trust = ca.map_or_else(String::new, |ca| {
+        let ca = ca.display();
+        format!(
+            "
+  Its certificate is for development: clients have to be told to trust it.
+  Trust     export LANDLINE_CA={ca}         landline's own clients
+            export SSL_CERT_FILE={ca}       Python, Go, OpenSSL; CURL_CA_BUNDLE for curl
+"
+        )
+    });
     let admin_token = settings.data.join("admin-token");
     eprintln!(
         "
 Landline is up at {public_url}
-{hint}
+{hint}{trust}
   Watch     {public_url}/network
   An agent  landline agent echo --url {public_url}
             or, in Python:

@@ -57,12 +57,13 @@ impl<const SCOPE: u8> Args for Flags<SCOPE> {
 fn argument(setting: &'static Setting) -> Arg {
     let default = if setting.default.is_empty() { String::new() } else { format!("[default: {}] ", setting.default) };
     let help = format!("{}\n{default}[env: {}]", setting.help, setting.variable());
-    Arg::new(setting.name)
-        .long(setting.flag())
-        .value_name(setting.value)
-        .help_heading(setting.heading)
-        .allow_hyphen_values(true)
-        .help(help)
+    let argument =
+        Arg::new(setting.name).long(setting.flag()).value_name(setting.value).help_heading(setting.heading).help(help);
+    if setting.is_on_off() {
+        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        argument.allow_hyphen_values(true)
+    }
 }
 
 impl<const SCOPE: u8> FromArgMatches for Flags<SCOPE> {

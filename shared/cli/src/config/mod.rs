@@ -23,7 +23,7 @@ use std::path::Path;
 
 pub use flags::Flags;
 pub use mistake::Mistakes;
-pub use server::{Log, LogFormat, RegistrationMode, Server, load};
+pub use server::{Log, LogFormat, RegistrationMode, Server, TlsSource, load};
 
 /// The process's environment, as far as it is ours and text.
 pub fn environment() -> BTreeMap<String, String> {

@@ -46,6 +46,20 @@ pub struct Log {
     pub level: String,
 }
 
+/// Where the front door's certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsSource {
+    /// Files of the operator's.
+    Files {
+        /// The chain.
+        cert: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// Made here.
+    SelfSigned,
+}
+
 /// How a switch joins its cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
@@ -70,6 +84,8 @@ pub struct Server {
     pub link: SocketAddr,
     /// Base of the URLs that are given out, if set.
     pub public_url: Option<String>,
+    /// The front door's TLS; `None`: it is plain.
+    pub tls: Option<TlsSource>,
     /// API prefix.
     pub prefix: String,
     /// Database URL; empty: SQLite in the data directory.
@@ -148,15 +164,7 @@ pub fn load<const SCOPE: u8>(
         }
     }
     let merged = Merged(layers);
-    if SCOPE == table::SWITCH && merged.set(Key::Join).is_none() && merged.set(Key::Exchange).is_none() {
-        mistakes.push(Mistake {
-            source: Source::Flag("--join".into()),
-            value: None,
-            why: "a switch needs its exchange: --join TOKEN@HOST:PORT (make a token with `landline node token` where \
-                  the exchange runs), or --exchange HOST:PORT once it has joined"
-                .into(),
-        });
-    }
+    mistakes.extend(merged.disagreements(SCOPE));
     if !mistakes.is_empty() {
         return Err(Mistakes::sorted(mistakes));
     }
@@ -222,6 +230,36 @@ impl Merged {
         self.set(key).map(|text| read(text).expect("every layer was checked"))
     }
 
+    /// What is wrong with settings together, each being right by itself.
+    fn disagreements(&self, scope: u8) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let mut object = |key: Key, why: &str| {
+            let source = Source::Flag(format!("--{}", table::setting(key).flag()));
+            found.push(Mistake { source, value: None, why: why.into() });
+        };
+        if scope == table::SWITCH && self.set(Key::Join).is_none() && self.set(Key::Exchange).is_none() {
+            object(
+                Key::Join,
+                "a switch needs its exchange: --join TOKEN@HOST:PORT (make a token with `landline node token` where \
+                 the exchange runs), or --exchange HOST:PORT once it has joined",
+            );
+        }
+        let self_signed = self.set(Key::TlsSelfSigned).is_some_and(|text| values::on_off(text) == Ok(true));
+        match (self.set(Key::TlsCert).is_some(), self.set(Key::TlsKey).is_some()) {
+            (true, false) => object(Key::TlsCert, "a certificate needs its key: give --tls-key too"),
+            (false, true) => object(Key::TlsKey, "a key needs its certificate: give --tls-cert too"),
+            (true, true) if self_signed => object(Key::TlsSelfSigned, "there is a certificate already: --tls-cert"),
+            _ => {}
+        }
+        found
+    }
+
+    fn tls(&self) -> Option<TlsSource> {
+        let files = self.optional(Key::TlsCert, values::path).zip(self.optional(Key::TlsKey, values::path));
+        let own = self.get(Key::TlsSelfSigned, values::on_off).then_some(TlsSource::SelfSigned);
+        files.map(|(cert, key)| TlsSource::Files { cert, key }).or(own)
+    }
+
     fn build(&self, config_file: Option<PathBuf>, remarks: Vec<String>) -> Server {
         Server {
             data: self.get(Key::Data, values::path),
@@ -230,6 +268,7 @@ impl Merged {
             admin: self.get(Key::Admin, values::address),
             link: self.get(Key::Link, values::address),
             public_url: self.optional(Key::PublicUrl, values::public_url),
+            tls: self.tls(),
             prefix: self.get(Key::Prefix, values::prefix),
             database: self.optional(Key::Database, values::database).unwrap_or_default(),
             registration: self.get(Key::Registration, values::registration),

@@ -6,8 +6,14 @@ use super::table::Key;
 pub const ENV_PREFIX: &str = "LANDLINE_";
 
 /// Variables of ours that are no settings of a server: read by the clients and by the reference agents.
-pub const OTHER_VARIABLES: [&str; 5] =
-    ["LANDLINE_CONFIG", "LANDLINE_URL", "LANDLINE_API_KEY", "LANDLINE_ADMIN_TOKEN", "LANDLINE_REGISTRATION_TOKEN"];
+pub const OTHER_VARIABLES: [&str; 6] = [
+    "LANDLINE_CONFIG",
+    "LANDLINE_URL",
+    "LANDLINE_CA",
+    "LANDLINE_API_KEY",
+    "LANDLINE_ADMIN_TOKEN",
+    "LANDLINE_REGISTRATION_TOKEN",
+];
 /// Variables that begin so are for tests.
 pub const TEST_PREFIX: &str = "LANDLINE_TEST_";
 
@@ -19,6 +25,9 @@ pub const EXCHANGE: u8 = 2;
 pub const SWITCH: u8 = 4;
 /// Commands that work on a data directory: `node`, `backup`, `restore`.
 pub const TOOL: u8 = 8;
+
+/// What stands for the value of a setting that is on or off: as a flag it needs none.
+pub const ON_OFF: &str = "BOOL";
 
 /// One setting.
 pub struct Setting {
@@ -46,6 +55,16 @@ impl Setting {
     /// The flag without its dashes: `drain-deadline`.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
+    }
+
+    /// Is it on or off?
+    pub fn is_on_off(&self) -> bool {
+        self.value == ON_OFF
+    }
+
+    /// The flag as it is given: `--drain-deadline TIME`.
+    pub fn usage(&self) -> String {
+        if self.is_on_off() { format!("--{}", self.flag()) } else { format!("--{} {}", self.flag(), self.value) }
     }
 
     /// The environment variable: `LANDLINE_DRAIN_DEADLINE`.

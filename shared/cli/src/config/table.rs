@@ -3,7 +3,7 @@
 
 use super::values;
 
-pub use super::setting::{ENV_PREFIX, EXCHANGE, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
+pub use super::setting::{ENV_PREFIX, EXCHANGE, ON_OFF, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
 
 const SERVERS: u8 = UP | EXCHANGE | SWITCH;
 
@@ -16,6 +16,9 @@ pub enum Key {
     Admin,
     Link,
     PublicUrl,
+    TlsCert,
+    TlsKey,
+    TlsSelfSigned,
     Prefix,
     Database,
     Registration,
@@ -48,7 +51,7 @@ const LOGS: &str = "Logs";
 
 /// A row of the table: everything but whether it is secret, which one row is not like the others in.
 macro_rules! setting {
-    ($key:ident, $name:literal, $scope:expr, $value:literal, $default:literal, $heading:expr, $check:expr, $help:literal) => {
+    ($key:ident, $name:literal, $scope:expr, $value:expr, $default:literal, $heading:expr, $check:expr, $help:literal) => {
         Setting {
             key: Key::$key,
             name: $name,
@@ -113,7 +116,37 @@ pub static SETTINGS: &[Setting] = &[
         "",
         PLACE,
         values::public_url,
-        "Base of every URL that is given out, such as https://relay.example; by default http:// and the listen address"
+        "Base of every URL that is given out, such as https://relay.example; by default http:// or https:// and the listen address"
+    ),
+    setting!(
+        TlsCert,
+        "tls_cert",
+        UP | SWITCH,
+        "FILE",
+        "",
+        PLACE,
+        values::path,
+        "Certificate chain (PEM), the own one first: --listen speaks https and wss. Read again when it changes; needs --tls-key"
+    ),
+    setting!(
+        TlsKey,
+        "tls_key",
+        UP | SWITCH,
+        "FILE",
+        "",
+        PLACE,
+        values::path,
+        "The certificate's private key (PEM). Read again when it changes"
+    ),
+    setting!(
+        TlsSelfSigned,
+        "tls_self_signed",
+        UP | SWITCH,
+        ON_OFF,
+        "false",
+        PLACE,
+        values::on_off,
+        "For development: https and wss with a certificate of its own, made in DATA/tls, which clients must be told to trust"
     ),
     setting!(
         Prefix,
@@ -353,9 +386,8 @@ pub fn markdown() -> String {
     for setting in SETTINGS {
         let default = if setting.default.is_empty() { "–".into() } else { format!("`{}`", setting.default) };
         text.push_str(&format!(
-            "| `--{} {}` | `{}` | `{}` | {default} | {} |\n",
-            setting.flag(),
-            setting.value,
+            "| `{}` | `{}` | `{}` | {default} | {} |\n",
+            setting.usage(),
             setting.variable(),
             setting.name,
             setting.help

@@ -196,6 +196,25 @@ fn a_switch_needs_its_exchange() {
 }
 
 #[test]
+fn a_certificate_comes_with_its_key_or_is_made_here() {
+    let tls = |world: World| world.load().unwrap().tls;
+    assert_eq!(tls(World::default()), None);
+    let files = || World::default().flag(Key::TlsCert, "a.pem").variable("LANDLINE_TLS_KEY", "b.pem");
+    assert_eq!(tls(files()), Some(TlsSource::Files { cert: "a.pem".into(), key: "b.pem".into() }));
+    assert_eq!(tls(files().flag(Key::TlsSelfSigned, "false")), tls(files()));
+    assert_eq!(tls(World::default().flag(Key::TlsSelfSigned, "true")), Some(TlsSource::SelfSigned));
+    for (world, said) in [
+        (World::default().flag(Key::TlsCert, "a.pem"), "--tls-cert: a certificate needs its key"),
+        (World::default().flag(Key::TlsKey, "b.pem"), "--tls-key: a key needs its certificate"),
+        (files().flag(Key::TlsSelfSigned, "true"), "--tls-self-signed: there is a certificate already"),
+        (World::default().flag(Key::TlsSelfSigned, "maybe"), "expected true or false"),
+    ] {
+        let mistakes = world.mistakes();
+        assert!(mistakes.len() == 1 && mistakes[0].contains(said), "{mistakes:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_mistake() {
     let read = |_: &Path| Err(io::Error::from(io::ErrorKind::PermissionDenied));
     let text = load(&Flags::<UP>::default(), &BTreeMap::new(), &read).unwrap_err().to_string();

@@ -43,6 +43,15 @@ pub fn path(text: &str) -> Read<PathBuf> {
     if text.is_empty() { expected("a path") } else { Ok(text.into()) }
 }
 
+/// On or off.
+pub fn on_off(text: &str) -> Read<bool> {
+    match text {
+        "true" | "on" | "1" => Ok(true),
+        "false" | "off" | "0" => Ok(false),
+        _ => expected("true or false"),
+    }
+}
+
 /// An origin: scheme and authority, nothing else. A slash at the end is dropped.
 fn origin(text: &str) -> Option<String> {
     let text = text.strip_suffix('/').unwrap_or(text);

@@ -70,6 +70,11 @@ pub fn explain(flag: &str, address: SocketAddr, error: io::Error) -> Error {
     Error::new(error).context(advice)
 }
 
+/// The URL of an address.
+pub fn url(address: SocketAddr, tls: bool) -> String {
+    format!("http{}://{address}", if tls { "s" } else { "" })
+}
+
 /// The address at which this machine reaches a listener: loopback for one that listens everywhere.
 pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {

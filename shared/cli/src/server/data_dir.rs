@@ -30,6 +30,9 @@ pub struct Run {
     pub command: String,
     /// Where this machine reaches it, such as `http://127.0.0.1:7300`; null for an exchange without a listener.
     pub url: Option<String>,
+    /// The certificate that its clients have to be told to trust; null if there is none, or an authority signed it.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// Base of the URLs that it gives out.
     pub public_url: String,
     /// API prefix.
@@ -147,6 +150,7 @@ mod tests {
             version: "0".into(),
             command: "up".into(),
             url: None,
+            ca: None,
             public_url: "http://x".into(),
             prefix: "/connect".into(),
             listen: None,

@@ -1,5 +1,5 @@
-//! What the servers share: the data directory, addresses, logs, signals, the admin listener, readiness, and one module
-//! per plane.
+//! What the servers share: the data directory, addresses, logs, signals, the admin listener, readiness, certificates,
+//! and one module per plane.
 
 pub mod address;
 pub mod admin;
@@ -7,8 +7,10 @@ pub mod data_dir;
 pub mod exchange;
 pub mod logging;
 pub mod ready;
+mod self_signed;
 pub mod signals;
 pub mod switch;
+pub mod tls;
 
 use std::future::Future;
 

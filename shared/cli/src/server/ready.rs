@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 use reqwest::StatusCode;
 
+use super::address;
+
 const TRY_EVERY: Duration = Duration::from_millis(50);
 const ONE_TRY: Duration = Duration::from_secs(2);
 
@@ -15,9 +17,11 @@ const ONE_TRY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The HTTP client cannot be made.
-pub async fn checked(address: SocketAddr) -> Result<()> {
-    let client = reqwest::Client::builder().timeout(ONE_TRY).no_proxy().build()?;
-    let url = format!("http://{address}/.well-known/jwks.json");
+pub async fn checked(address: SocketAddr, tls: bool) -> Result<()> {
+    let builder = reqwest::Client::builder().timeout(ONE_TRY).no_proxy();
+    // Our own certificate is for the names that others use; what is asked and answered here is public.
+    let client = builder.tls_danger_accept_invalid_certs(tls).build()?;
+    let url = format!("{}/.well-known/jwks.json", address::url(address, tls));
     loop {
         match client.get(&url).send().await {
             // Too many requests is an answer of the exchange as well.
@@ -30,8 +34,8 @@ pub async fn checked(address: SocketAddr) -> Result<()> {
 }
 
 /// Says on stdout that calls can be served: the first line there, and the only one.
-pub fn announce(address: SocketAddr) {
+pub fn announce(address: SocketAddr, tls: bool) {
     let mut stdout = std::io::stdout().lock();
     // Whoever waits for it may have gone: the server goes on.
-    let _ = writeln!(stdout, "ready http://{address}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "ready {}", address::url(address, tls)).and_then(|()| stdout.flush());
 }

@@ -5,18 +5,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use landline_controlplane::config::{Class, RateLimits};
-use landline_dataplane::{NotReady, Switch, SwitchConfig};
+use landline_dataplane::{NotReady, Switch, SwitchConfig, Tls};
 use landline_link::JoinToken;
 use landline_uplink::{NotReady as LinkNotReady, UplinkConfig};
 
-use crate::config::Server;
-use crate::server::address::{Reserved, reachable};
+use crate::config::{Server, TlsSource};
+use crate::server::address::{self, Reserved, reachable};
 use crate::server::ready;
 use crate::server::signals::Signals;
 
 /// The URL at which callers reach a front door, unless the operator says otherwise.
 pub fn public_url(settings: &Server, listen: SocketAddr) -> String {
-    settings.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(listen)))
+    settings.public_url.clone().unwrap_or_else(|| address::url(reachable(listen), settings.tls.is_some()))
+}
+
+/// The URL at which this machine reaches the front door. A certificate of the operator's is for the public name.
+pub fn own_url(settings: &Server, listen: SocketAddr) -> String {
+    match (&settings.tls, &settings.public_url) {
+        (Some(TlsSource::Files { .. }), Some(url)) if url.starts_with("https://") => url.clone(),
+        _ => address::url(reachable(listen), settings.tls.is_some()),
+    }
 }
 
 /// Starts the cores and the link on threads of their own.
@@ -28,11 +36,13 @@ pub async fn start(
     listen: Reserved,
     exchange: String,
     join_token: Option<JoinToken>,
+    tls: Option<Tls>,
 ) -> Result<Switch> {
     let public_url = public_url(settings, listen.address());
     let mut uplink = UplinkConfig::new(exchange, &settings.data, public_url);
     uplink.join_token = join_token;
     let mut config = SwitchConfig::new(listen.address(), uplink);
+    config.tls = tls;
     config.cores = settings.cores;
     config.driver = settings.driver;
     config.max_body_bytes = settings.max_body_bytes;
@@ -54,7 +64,7 @@ pub async fn start(
 ///
 /// # Errors
 /// The exchange refuses this node: only an operator can help.
-pub async fn ready(switch: &Switch) -> Result<()> {
+pub async fn ready(switch: &Switch, tls: bool) -> Result<()> {
     let mut told = Instant::now();
     loop {
         match switch.wait_ready(Duration::ZERO) {
@@ -68,7 +78,7 @@ pub async fn ready(switch: &Switch) -> Result<()> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    ready::checked(reachable(switch.local_addr())).await
+    ready::checked(reachable(switch.local_addr()), tls).await
 }
 
 /// Waits for a reason to leave: a signal, or the exchange's word.

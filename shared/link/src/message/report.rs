@@ -1,5 +1,6 @@
 //! What happened on a switch.
 
+use compact_str::CompactString;
 use landline_wire::ids::{AgentId, SessionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -89,7 +90,9 @@ pub enum Route {
 }
 
 /// One call, with exactly what the eight published fields need and nothing else: what is not here cannot leak.
+/// On the link it is a row, in the order of the fields: there is one for every call, and names would be half of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub struct CallRecord {
     /// When it began, unix milliseconds.
     pub ts: i64,
@@ -98,13 +101,30 @@ pub struct CallRecord {
     /// The callee.
     pub to_agent_id: AgentId,
     /// From `X-A2A-Method`.
-    pub a2a_method: Option<String>,
+    pub a2a_method: Option<CompactString>,
     /// The correlation id.
-    pub request_id: String,
+    pub request_id: CompactString,
     /// The status that the caller got.
     pub status_code: u16,
     /// Microseconds from the complete request to the end of the answer; published as `latency_ms`, with three decimals.
     pub latency_us: u64,
     /// How it was routed.
     pub route: Route,
+}
+
+type Row = (i64, Option<AgentId>, AgentId, Option<CompactString>, CompactString, u16, u64, Route);
+
+impl From<CallRecord> for Row {
+    fn from(record: CallRecord) -> Self {
+        let CallRecord { ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route } =
+            record;
+        (ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route)
+    }
+}
+
+impl From<Row> for CallRecord {
+    fn from(row: Row) -> Self {
+        let (ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route) = row;
+        Self { ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route }
+    }
 }

@@ -8,6 +8,9 @@ pub enum Error {
     /// The base URL is none of ours.
     #[error("{0:?} is no base URL: expected http:// or https:// and a host")]
     BadUrl(String),
+    /// A file of authorities is none.
+    #[error("no certificates to trust: {0}")]
+    BadCa(String),
     /// The server refused, and said why.
     #[error("{} ({}): {}", .0.code, .0.status, .0.detail)]
     Problem(Box<ProblemDocument>),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::CLIENT_NAME;
 use crate::error::Error;
+use crate::trust::{Trust, install_crypto};
 
 /// Set by the relay on the answers of agents, so that an agent's own errors are told from the relay's.
 const ROUTE_HEADER: &str = "x-connect-route";
@@ -99,14 +100,25 @@ impl Client {
     /// # Errors
     /// [`Error::BadUrl`] for another text; [`Error::Transport`] if TLS cannot be set up.
     pub fn new(base: &str) -> Result<Self, Error> {
+        Self::trusting(base, &Trust::platform())
+    }
+
+    /// As [`Client::new`], for a server that not only the platform's authorities may vouch for.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn trusting(base: &str, trust: &Trust) -> Result<Self, Error> {
         let base = base.trim_end_matches('/');
         let url = reqwest::Url::parse(base).map_err(|_| Error::BadUrl(base.to_owned()))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(Error::BadUrl(base.to_owned()));
         }
-        crate::line::install_crypto();
-        let http =
-            reqwest::Client::builder().user_agent(CLIENT_NAME).connect_timeout(Duration::from_secs(10)).build()?;
+        install_crypto();
+        let builder = reqwest::Client::builder().user_agent(CLIENT_NAME).connect_timeout(Duration::from_secs(10));
+        let http = match trust.own() {
+            Some(config) => builder.tls_backend_preconfigured(config.clone()).build()?,
+            None => builder.build()?,
+        };
         Ok(Self { http, base: base.to_owned(), prefix: "/connect".into(), credential: None })
     }
 

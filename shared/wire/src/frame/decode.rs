@@ -1,6 +1,6 @@
 //! Frames out of messages.
 
-use super::raw::{Reader, is_nil};
+use super::raw::{NOT_UTF8, Reader, is_nil};
 use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response};
 use crate::limits::{COPY_THRESHOLD_BYTES, MAX_FRAME_KEYS};
 use crate::pieces::Pieces;
@@ -10,26 +10,49 @@ use crate::pieces::Pieces;
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
+/// The first eight bytes of a name as a number, so that a short name is found by one comparison of words.
+const fn word(name: &[u8]) -> u64 {
+    let (mut word, mut at) = (0, 0);
+    while at < name.len() && at < 8 {
+        word = word << 8 | name[at] as u64;
+        at += 1;
+    }
+    word
+}
+
 macro_rules! keys {
-    ($($variant:ident $text:literal)*) => {
-        #[derive(Clone, Copy)]
-        enum Key { $($variant,)* }
-        const KEYS: usize = [$($text,)*].len();
+    ({ $($short:ident $name:literal)* } { $($long:ident $text:literal)* }) => {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Key { $($short,)* $($long,)* }
+        const KEYS: usize = [$($name.len(),)* $($text.len(),)*].len();
+        const _: () = assert!(true $(&& $name.len() <= 8)* $(&& $text.len() > 8)*);
         impl Key {
-            fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)* _ => None }
+            fn parse(name: &[u8]) -> Option<Self> {
+                if name.len() > 8 {
+                    return match name { $($text => Some(Self::$long),)* _ => None };
+                }
+                // The length tells apart what begins with a NUL.
+                let found = word(name);
+                $(if found == const { word($name) } && name.len() == $name.len() {
+                    return Some(Self::$short);
+                })*
+                None
             }
         }
     };
 }
 
 keys! {
-    Type "type" Id "id" Body "body" Status "status" Headers "headers" More "more" To "to" From "from"
-    Method "method" RequestId "request_id" Verb "verb" Path "path" Stream "stream" DeadlineMs "deadline_ms"
-    TimeoutMs "timeout_ms" Bytes "bytes" Code "code" Detail "detail" RetryAfterMs "retry_after_ms" T "t"
-    V "v" Token "token" Client "client" Features "features" AgentId "agent_id" SessionId "session_id"
-    Node "node" HeartbeatS "heartbeat_s" MaxBodyBytes "max_body_bytes" MaxInFlight "max_in_flight"
-    WindowBytes "window_bytes" RedialAfterMs "redial_after_ms"
+    {
+        Type b"type" Id b"id" Body b"body" Status b"status" Headers b"headers" More b"more" To b"to" From b"from"
+        Method b"method" Verb b"verb" Path b"path" Stream b"stream" Bytes b"bytes" Code b"code" Detail b"detail"
+        T b"t" V b"v" Token b"token" Client b"client" Features b"features" AgentId b"agent_id" Node b"node"
+    }
+    {
+        RequestId b"request_id" DeadlineMs b"deadline_ms" TimeoutMs b"timeout_ms" RetryAfterMs b"retry_after_ms"
+        SessionId b"session_id" HeartbeatS b"heartbeat_s" MaxBodyBytes b"max_body_bytes"
+        MaxInFlight b"max_in_flight" WindowBytes b"window_bytes" RedialAfterMs b"redial_after_ms"
+    }
 }
 
 /// The raw values of the known keys. A nil counts as absent.
@@ -47,9 +70,9 @@ impl<'a> Fields<'a> {
             return Err(Malformed("too many keys"));
         }
         let mut values = [None; KEYS];
-        let mut unknown: Vec<&str> = Vec::new();
+        let mut unknown: Vec<&[u8]> = Vec::new();
         for _ in 0..count {
-            let name = reader.text()?;
+            let name = reader.text_bytes()?;
             let key = Key::parse(name);
             let value = match key {
                 Some(Key::Body) if behind > 0 => reader.skip_cut(behind)?,
@@ -58,6 +81,7 @@ impl<'a> Fields<'a> {
             let seen = match key {
                 Some(key) => values[key as usize].replace(value).is_some(),
                 None if unknown.contains(&name) && !cfg!(landline_planted_bug) => true,
+                None if std::str::from_utf8(name).is_err() => return Err(NOT_UTF8),
                 None => {
                     unknown.push(name);
                     false

@@ -5,6 +5,9 @@ use rmp::Marker;
 use super::Malformed;
 use crate::limits::MAX_NESTING;
 
+/// A text is none.
+pub(super) const NOT_UTF8: Malformed = Malformed("a text that is not UTF-8");
+
 /// A place in a message.
 pub(super) struct Reader<'a> {
     pub(super) bytes: &'a [u8],
@@ -53,6 +56,11 @@ impl<'a> Reader<'a> {
 
     /// The text that begins here.
     pub(super) fn text(&mut self) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.text_bytes()?).map_err(|_| NOT_UTF8)
+    }
+
+    /// The bytes of the text that begins here, which may be no UTF-8.
+    pub(super) fn text_bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = match self.marker()? {
             Marker::FixStr(len) => usize::from(len),
             Marker::Str8 => self.number(1)? as usize,
@@ -60,7 +68,7 @@ impl<'a> Reader<'a> {
             Marker::Str32 => self.number(4)? as usize,
             _ => return Err(Malformed("not a text")),
         };
-        std::str::from_utf8(self.take(len)?).map_err(|_| Malformed("a text that is not UTF-8"))
+        self.take(len)
     }
 
     /// The bytes that begin here; a text counts as its bytes. The last `behind` of them are elsewhere.

@@ -5,7 +5,8 @@ use bytes::{Bytes, BytesMut};
 use crate::close;
 use crate::frame::{Auth, Frame, decode};
 use crate::limits::{
-    MAX_STRAY_FRAMES_PER_MINUTE, MAX_TOKEN_BYTES, MESSAGE_OVERHEAD_BYTES, MISSED_HEARTBEATS, WIRE_VERSION,
+    LATE_FRAMES_PER_CALL, MAX_STRAY_FRAMES_PER_MINUTE, MAX_TOKEN_BYTES, MESSAGE_OVERHEAD_BYTES, MISSED_HEARTBEATS,
+    WIRE_VERSION,
 };
 use crate::message::{Message, Progress, Reader, Role, Violation};
 use crate::pieces::Pieces;
@@ -131,22 +132,33 @@ impl Pulse {
     }
 }
 
-/// Counts frames for ids that are not open on this session: ignored, but not without end.
+/// Counts frames for ids that are not open on this session: ignored, but not without end. Those that were on their way
+/// when the relay ended a call are nobody's fault.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Strays {
     minute: u32,
     count: u32,
+    late: u32,
 }
 
 impl Strays {
+    /// A call ended for the sender while it might still send: so much more may come.
+    pub fn expect_late(&mut self) {
+        self.late = self.late.saturating_add(LATE_FRAMES_PER_CALL);
+    }
+
     /// One more.
     ///
     /// # Errors
     /// 1002 when there were [`MAX_STRAY_FRAMES_PER_MINUTE`] in this minute.
     pub fn count(&mut self, now_ms: u64) -> Result<(), Violation> {
+        if self.late > 0 {
+            self.late -= 1;
+            return Ok(());
+        }
         let minute = (now_ms / 60_000) as u32;
         if minute != self.minute {
-            *self = Self { minute, count: 0 };
+            *self = Self { minute, count: 0, late: 0 };
         }
         self.count += 1;
         if self.count >= MAX_STRAY_FRAMES_PER_MINUTE {
@@ -197,6 +209,18 @@ mod tests {
         let mut pulse = Pulse::new(wrap - 10_000);
         assert_eq!(pulse.sweep(wrap + 19_999, 30), Beat::Quiet);
         assert_eq!(pulse.sweep(wrap + 20_000, 30), Beat::Ping);
+    }
+
+    #[test]
+    fn what_was_on_its_way_when_a_call_ended_does_not_count() {
+        let mut strays = Strays::default();
+        for _ in 0..10 {
+            strays.expect_late();
+        }
+        for _ in 0..10 * LATE_FRAMES_PER_CALL + 999 {
+            strays.count(60_000).unwrap();
+        }
+        assert_eq!(strays.count(60_000).unwrap_err().code, 1002);
     }
 
     #[test]

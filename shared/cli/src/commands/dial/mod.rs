@@ -57,7 +57,7 @@ async fn serve(args: DialArgs) -> Result<()> {
     let addr = listener.local_addr().context("the listener has no address")?;
     // Small answers and events must not wait for one another.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let port = Port::new(http::client()?, relay, api(&place)?, agent, &identity.api_key, Names::of(addr))?;
+    let port = Port::new(http::client(&place.trust)?, relay, api(&place)?, agent, &identity.api_key, Names::of(addr))?;
     let app = Router::new().fallback(port::handle).with_state(Arc::new(port));
     println!("ready http://{addr}");
     tracing::info!(agent = row.name, id = %agent, attached = row.attached, "calls to this port go to the agent");

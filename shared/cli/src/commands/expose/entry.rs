@@ -29,6 +29,50 @@ const NAME_CHARS: usize = 90;
 const DESCRIPTION_CHARS: usize = 2_000;
 const SHORTEST_DESCRIPTION: usize = 10;
 
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Own {
+    /// Its card.
+    Card(Card),
+    /// It has none.
+    None,
+    /// It does not answer, and why.
+    Away(String),
+}
+
+impl Own {
+    fn card(&self) -> Option<&Card> {
+        match self {
+            Self::Card(card) => Some(card),
+            Self::None | Self::Away(_) => None,
+        }
+    }
+}
+
+/// The agent's entry, to be kept true.
+pub(super) struct Entry {
+    client: Client,
+    id: AgentId,
+    relay_url: String,
+    given_name: Option<String>,
+    base: Base,
+    carrier: Carrier,
+}
+
+impl Entry {
+    /// The server's own card, if it has one and answers now.
+    pub(super) async fn fetch(&self) -> Own {
+        fetch(&self.carrier, &self.base).await
+    }
+
+    /// Brings the entry's card up to date.
+    pub(super) async fn set_card(&self, own: &Card) -> Result<()> {
+        let agent = self.client.agent(self.id).await.map_err(ask::describe)?;
+        let wanted = name(self.given_name.as_deref(), Some(own), &self.base);
+        set_card(&self.client, &agent, own, &wanted, &self.base, &self.relay_url).await
+    }
+}
+
 /// Finds or makes the identity, and sees to it that the directory says what is true now.
 pub(super) async fn settle(
     place: &Place,
@@ -36,9 +80,14 @@ pub(super) async fn settle(
     base: &Base,
     carrier: &Carrier,
     path: &Path,
-) -> Result<Identity> {
+) -> Result<(Identity, Entry, Own)> {
     let own = fetch(carrier, base).await;
-    let wanted = name(args.name.as_deref(), own.as_ref(), base);
+    match &own {
+        Own::Card(_) => {}
+        Own::None => tracing::info!("the server has no agent card"),
+        Own::Away(why) => tracing::warn!(why, "the server does not answer; calls will be carried once it does"),
+    }
+    let wanted = name(args.name.as_deref(), own.card(), base);
     let access = access(args);
     let (identity, agent) = match Identity::load(path)? {
         Some(identity) => {
@@ -49,7 +98,7 @@ pub(super) async fn settle(
             let token = membership::registration_token(place, &args.ask, args.registration_token.as_deref());
             // The interfaces need the id, which is not known yet: the card without them comes first.
             let entry = |name: &str| Register {
-                card: directory_card(own.as_ref(), name, base, None),
+                card: directory_card(own.card(), name, base, None),
                 access: Some(access),
                 allow: Some(args.allow.clone()),
                 ..Register::default()
@@ -59,11 +108,18 @@ pub(super) async fn settle(
     };
     let client = place.client()?.with_credential(&identity.api_key);
     set_access(&client, &agent, access, &args.allow).await.with_context(|| refused(path))?;
-    if let Some(own) = &own {
-        let relay_url = format!("{}{}/relay/{}", place.url, place.prefix, agent.id);
-        set_card(&client, &agent, own, &wanted, base, &relay_url).await.with_context(|| refused(path))?;
+    let entry = Entry {
+        client,
+        id: agent.id,
+        relay_url: format!("{}{}/relay/{}", place.url, place.prefix, agent.id),
+        given_name: args.name.clone(),
+        base: base.clone(),
+        carrier: carrier.clone(),
+    };
+    if let Some(card) = own.card() {
+        set_card(&entry.client, &agent, card, &wanted, base, &entry.relay_url).await.with_context(|| refused(path))?;
     }
-    Ok(identity)
+    Ok((identity, entry, own))
 }
 
 fn refused(path: &Path) -> String {
@@ -71,7 +127,7 @@ fn refused(path: &Path) -> String {
 }
 
 /// The server's own card, if it has one and answers now.
-async fn fetch(carrier: &Carrier, base: &Base) -> Option<Card> {
+async fn fetch(carrier: &Carrier, base: &Base) -> Own {
     let mut places: Vec<Base> = vec![base.clone()];
     if !base.path().is_empty() {
         places.push(base.root());
@@ -79,18 +135,14 @@ async fn fetch(carrier: &Carrier, base: &Base) -> Option<Card> {
     for place in &places {
         for path in CARDS {
             match tokio::time::timeout(CARD_TIMEOUT, fetch_one(carrier, place, path)).await {
-                Ok(Ok(Some(card))) => return Some(card),
+                Ok(Ok(Some(card))) => return Own::Card(card),
                 Ok(Ok(None)) => {}
-                Ok(Err(why)) => {
-                    tracing::warn!(why, "the server does not answer; calls will be carried once it does");
-                    return None;
-                }
-                Err(_) => tracing::warn!(path, "the server gives no card in time"),
+                Ok(Err(why)) => return Own::Away(why),
+                Err(_) => return Own::Away("it gives no card in time".into()),
             }
         }
     }
-    tracing::info!("the server has no agent card");
-    None
+    Own::None
 }
 
 async fn fetch_one(carrier: &Carrier, base: &Base, path: &str) -> Result<Option<Card>, String> {

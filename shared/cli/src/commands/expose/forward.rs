@@ -60,7 +60,9 @@ impl Forwarder {
         }
         let verb = Method::from_bytes(request.verb.as_bytes()).map_err(|_| bad_path(BadPath::Malformed))?;
         let host = HeaderValue::from_str(self.base.authority()).map_err(|_| bad_path(BadPath::Malformed))?;
-        let mut made = http::Request::new(Body::from(request.body));
+        // What comes in parts goes on as it comes, at most a window ahead of what the server has read.
+        let body = request.body.into_whole().map_or_else(Body::from_stream, Body::from);
+        let mut made = http::Request::new(body);
         *made.method_mut() = verb;
         *made.uri_mut() = uri;
         *made.headers_mut() = head::from_line(&request.headers);

@@ -2,6 +2,7 @@
 //! carries every call to the server.
 
 mod entry;
+mod follow;
 mod forward;
 mod watch;
 
@@ -44,9 +45,9 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
     let mut signals = Signals::catch()?;
     let base = Base::parse(&args.target).with_context(|| args.target.clone())?;
     let place = Place::find(&args.ask)?;
-    let carrier = http::client()?;
+    let carrier = http::client(&place.trust)?;
     let path = identity_path(&args, &base)?;
-    let identity = entry::settle(&place, &args, &base, &carrier, &path).await?;
+    let (identity, entry, own) = entry::settle(&place, &args, &base, &carrier, &path).await?;
 
     let api = format!("{}{}", place.url, place.prefix);
     let relay_url = format!("{api}/relay/{}", identity.id);
@@ -54,6 +55,7 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
     let forwarder = Arc::new(Forwarder::new(base, carrier, board.clone()));
     let mut settings = LineSettings::new(&place.url, &identity.api_key);
     settings.prefix.clone_from(&place.prefix);
+    settings.trust = place.trust.clone();
     settings.client = concat!("landline-expose/", env!("CARGO_PKG_VERSION")).into();
     let mut line = Line::dial(settings, move |request| {
         let forwarder = forwarder.clone();
@@ -62,6 +64,7 @@ async fn serve(args: ExposeArgs, terminal: bool) -> Result<()> {
     tokio::spawn(tell(line.state(), board.clone()));
     tokio::spawn(announce(line.state(), board, format!("exposed {} {relay_url}", identity.id)));
     tokio::select! {
+        never = follow::follow(entry, own) => match never {},
         ending = line.ended() => match ending {
             Ending::Left => Ok(()),
             Ending::Closed { code, reason } => bail!("{}", membership::advice(code, &reason, &path)),

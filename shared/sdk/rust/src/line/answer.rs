@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::Response;
+use super::{CallError, Response};
 
 /// The outcome of a handler.
 #[derive(Debug)]
@@ -37,6 +37,12 @@ impl From<Refusal> for Reply {
     }
 }
 
+impl<T: Into<Reply>, E: Into<Refusal>> From<Result<T, E>> for Reply {
+    fn from(outcome: Result<T, E>) -> Self {
+        outcome.map_or_else(|error| Self::Refused(error.into()), Into::into)
+    }
+}
+
 /// An answer whose body comes piece by piece. The next piece is asked for only when the caller has taken enough of the
 /// earlier ones, and the body is dropped as soon as the caller leaves.
 pub struct Streamed {
@@ -44,11 +50,11 @@ pub struct Streamed {
     pub status: u16,
     /// Headers; those on the relay's allow list reach the caller.
     pub headers: Vec<(String, String)>,
-    pub(super) body: Body,
+    pub(super) body: Pieces,
 }
 
 /// The pieces of a body; a refusal in place of a piece cuts the answer.
-pub(super) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Refusal>> + Send>>;
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Refusal>> + Send>>;
 
 impl Streamed {
     /// An answer from a stream of pieces. A piece may have any size: it is cut to what the relay grants. An empty one
@@ -85,5 +91,19 @@ impl Refusal {
     /// A refusal that says nothing of another try.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code: code.into(), detail: detail.into(), retry_after_ms: None }
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CallError::Refused { code, detail, retry_after_ms } => Self { code, detail, retry_after_ms },
+            CallError::NoLine => Self::new("no_line", detail),
+            CallError::LineLost => Self::new("line_lost", detail),
+            CallError::TooLarge => Self::new("body_too_large", detail),
+            CallError::Answered => Self::new("answered", detail),
+            CallError::BodyFailed(_) => Self::new("body_failed", detail),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Calls of our own on one connection: which wait for their answers, and how much of an answer is on its way to the
-//! program that asked for it.
+//! Calls of our own on one connection: which wait for their answers, how much of an answer is on its way to the program
+//! that asked for it, and the bodies that are sent in parts.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,35 @@ use bytes::Bytes;
 use landline_wire::limits;
 use tokio::sync::{mpsc, oneshot};
 
+use super::body::Body;
+use super::intake::{self, Inlet, Overrun};
 use super::outgoing::Begun;
-use super::types::CallError;
+use super::sending::{Sending, Way};
+use super::types::{CallError, Command};
 
 type Reply = oneshot::Sender<Result<Begun, CallError>>;
 
+/// What is to be sent of a call's body.
+pub(super) enum Sent {
+    /// A piece; without `more` the body is complete.
+    Piece {
+        /// The bytes.
+        body: Bytes,
+        /// More comes.
+        more: bool,
+    },
+    /// The body broke off: the call has failed.
+    Broken,
+}
+
 /// Our own calls that wait for their answers, or for the rest of them.
 pub(super) struct Calls {
-    sent: u64,
+    made: u64,
     window: u64,
     open: HashMap<u64, Open>,
     by_number: HashMap<u64, u64>,
+    bodies: Sending<Result<Sent, CallError>>,
+    connection: mpsc::UnboundedSender<Command>,
 }
 
 struct Open {
@@ -27,48 +45,82 @@ struct Open {
 
 enum Stage {
     Waiting(Reply),
-    Coming { sink: mpsc::UnboundedSender<Result<Bytes, CallError>>, untaken: u64 },
-}
-
-/// The relay broke the window that it was granted.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Overrun;
-
-impl Default for Calls {
-    fn default() -> Self {
-        let window = limits::WINDOW_BYTES as u64;
-        Self { sent: 0, window, open: HashMap::new(), by_number: HashMap::new() }
-    }
+    Coming(Inlet),
 }
 
 impl Calls {
-    /// What the relay said in `ready`; bounded, so that no relay makes us hold what it likes.
+    pub(super) fn new(connection: mpsc::UnboundedSender<Command>) -> Self {
+        Self {
+            made: 0,
+            window: limits::WINDOW_BYTES as u64,
+            open: HashMap::new(),
+            by_number: HashMap::new(),
+            bodies: Sending::default(),
+            connection,
+        }
+    }
+
+    /// What the relay said in `ready`.
     pub(super) fn window(&mut self, bytes: u64) {
-        self.window = bytes.min(limits::MAX_BODY_BYTES as u64);
+        self.window = bytes;
+        self.bodies.window(bytes);
     }
 
     /// Gives a call the next odd id.
     pub(super) fn open(&mut self, number: u64, reply: Reply) -> u64 {
-        self.sent += 1;
-        let id = 2 * self.sent - 1;
+        self.made += 1;
+        let id = 2 * self.made - 1;
         self.open.insert(id, Open { number, stage: Stage::Waiting(reply) });
         self.by_number.insert(number, id);
         id
     }
 
+    /// Begins to send a call's body in parts.
+    pub(super) fn send_body(&mut self, id: u64, body: Body) {
+        self.bodies.start(id, |way| async move {
+            let end = match send_parts(&way, body).await {
+                Ok(()) => Ok(Sent::Piece { body: Bytes::new(), more: false }),
+                Err(error) => Err(error),
+            };
+            way.send(end).await;
+        });
+    }
+
+    /// What is to be sent next of the bodies. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> (u64, Sent) {
+        let (id, sent) = self.bodies.next().await;
+        let failed = || Err(CallError::BodyFailed("what makes it panicked".into()));
+        let sent = sent.unwrap_or_else(failed).unwrap_or_else(|error| {
+            self.fail(id, error);
+            Sent::Broken
+        });
+        if !matches!(sent, Sent::Piece { more: true, .. }) {
+            self.bodies.stop(id);
+        }
+        (id, sent)
+    }
+
+    /// The relay grants more of a body. `false`: more than the protocol knows; the call has failed.
+    pub(super) fn credit(&mut self, id: u64, bytes: u64) -> bool {
+        let known = self.bodies.credit(id, bytes);
+        if !known {
+            self.fail(id, CallError::overrun());
+        }
+        known
+    }
+
     /// Nobody waits for this call any more; its id, if it was open.
     pub(super) fn drop_number(&mut self, number: u64) -> Option<u64> {
-        let id = self.by_number.remove(&number)?;
-        self.open.remove(&id).map(|_| id)
+        let id = *self.by_number.get(&number)?;
+        self.close(id).map(|_| id)
     }
 
     /// A call ended without the rest of its answer.
     pub(super) fn fail(&mut self, id: u64, error: CallError) {
-        let Some(open) = self.open.remove(&id) else { return };
-        self.by_number.remove(&open.number);
-        match open.stage {
-            Stage::Waiting(reply) => drop(reply.send(Err(error))),
-            Stage::Coming { sink, .. } => drop(sink.send(Err(error))),
+        match self.close(id) {
+            Some(Stage::Waiting(reply)) => drop(reply.send(Err(error))),
+            Some(Stage::Coming(inlet)) => inlet.fail(error),
+            None => {}
         }
     }
 
@@ -78,63 +130,78 @@ impl Calls {
         ids.into_iter().for_each(|id| self.fail(id, CallError::LineLost));
     }
 
-    /// An answer begins. A second beginning of the same answer is ignored.
+    /// An answer begins, with its whole body if there is no `more`. A second beginning of the same answer is ignored.
+    ///
+    /// # Errors
+    /// The relay sent more than it may: the call has failed.
     pub(super) fn begin(
         &mut self,
         id: u64,
-        status: u16,
-        headers: Vec<(String, String)>,
-        body: Bytes,
+        (status, headers): (u16, Vec<(String, String)>),
+        message: &Bytes,
+        part: &[u8],
         more: bool,
     ) -> Result<(), Overrun> {
-        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
-        if matches!(open.stage, Stage::Coming { .. }) {
+        if !more {
+            if matches!(self.open.get(&id), Some(Open { stage: Stage::Waiting(_), .. }))
+                && let Some(Stage::Waiting(reply)) = self.close(id)
+            {
+                let _ = reply.send(Ok(Begun { status, headers, body: kept(message, part).into() }));
+            }
             return Ok(());
         }
-        let (sink, receiver) = mpsc::unbounded_channel();
-        if let Stage::Waiting(reply) = std::mem::replace(&mut open.stage, Stage::Coming { sink, untaken: 0 }) {
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+        if matches!(open.stage, Stage::Coming(_)) {
+            return Ok(());
+        }
+        let (inlet, outlet) = intake::body(id, self.window, self.connection.clone());
+        if let Stage::Waiting(reply) = std::mem::replace(&mut open.stage, Stage::Coming(inlet)) {
             // Nobody waits: its cancellation is on its way.
-            let _ = reply.send(Ok(Begun { status, headers, body: receiver }));
+            let _ = reply.send(Ok(Begun { status, headers, body: Body::coming(outlet) }));
         }
-        // A whole body needs no credit.
-        if more { self.part(id, body, true) } else { self.last(id, body) }
+        self.part(id, message, part, true)
     }
 
-    /// A part of an answer, not the first.
-    pub(super) fn part(&mut self, id: u64, body: Bytes, more: bool) -> Result<(), Overrun> {
-        let window = self.window;
-        let Some(Open { stage: Stage::Coming { sink, untaken }, .. }) = self.open.get_mut(&id) else { return Ok(()) };
-        *untaken += body.len() as u64;
-        if *untaken > window {
-            let detail = "the relay sent more than the window that it was granted".to_owned();
-            self.fail(id, CallError::Refused { code: "flow_control".into(), detail, retry_after_ms: None });
-            return Err(Overrun);
+    /// A part of an answer.
+    ///
+    /// # Errors
+    /// As [`Calls::begin`].
+    pub(super) fn part(&mut self, id: u64, message: &Bytes, part: &[u8], more: bool) -> Result<(), Overrun> {
+        let Some(Open { stage: Stage::Coming(inlet), .. }) = self.open.get(&id) else { return Ok(()) };
+        if let Err(overrun) = inlet.push(message, part) {
+            self.fail(id, CallError::overrun());
+            return Err(overrun);
         }
-        if !more {
-            return self.last(id, body);
-        }
-        if !body.is_empty() {
-            let _ = sink.send(Ok(body));
+        if !more && let Some(Stage::Coming(inlet)) = self.close(id) {
+            inlet.finish();
         }
         Ok(())
     }
 
-    fn last(&mut self, id: u64, body: Bytes) -> Result<(), Overrun> {
-        if let Some(Open { number, stage: Stage::Coming { sink, .. } }) = self.open.remove(&id) {
-            self.by_number.remove(&number);
-            if !body.is_empty() {
-                let _ = sink.send(Ok(body));
-            }
-        }
-        Ok(())
+    /// Does more of this call's answer come, so that credit for it makes sense?
+    pub(super) fn receives(&self, id: u64) -> bool {
+        self.open.contains_key(&id)
     }
 
-    /// The program took so many bytes: the id to grant them on, unless the answer is complete.
-    pub(super) fn taken(&mut self, number: u64, bytes: u64) -> Option<u64> {
-        let id = *self.by_number.get(&number)?;
-        if let Stage::Coming { untaken, .. } = &mut self.open.get_mut(&id)?.stage {
-            *untaken = untaken.saturating_sub(bytes);
-        }
-        Some(id)
+    /// Forgets a call: what is left of its own body is not sent, since nobody would take it.
+    fn close(&mut self, id: u64) -> Option<Stage> {
+        let Open { number, stage } = self.open.remove(&id)?;
+        self.by_number.remove(&number);
+        self.bodies.stop(id);
+        Some(stage)
     }
+}
+
+/// A whole answer, which may be kept for long: a small one must not pin the buffer that it came in.
+fn kept(message: &Bytes, body: &[u8]) -> Bytes {
+    if body.len() <= limits::COPY_THRESHOLD_BYTES { Bytes::copy_from_slice(body) } else { message.slice_ref(body) }
+}
+
+async fn send_parts(way: &Way<Result<Sent, CallError>>, mut body: Body) -> Result<(), CallError> {
+    while let Some(piece) = body.next().await {
+        if !way.send_body(piece?, |body| Ok(Sent::Piece { body, more: true })).await {
+            return Err(CallError::LineLost);
+        }
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::answers::Answers;
 use super::calls::Calls;
 use super::dial::{Stream, Target, random};
-use super::types::Handler;
+use super::types::{Command, Handler};
 use super::{Caller, LineSettings};
 
 /// Unsent bytes at which no further answers and calls are taken up, until some have left.
@@ -51,6 +51,9 @@ pub(super) struct Connection {
     pub(super) answers: Answers,
     pub(super) calls: Calls,
     pub(super) leaving: bool,
+    /// Where programs send to, and bodies that programs take.
+    sender: mpsc::UnboundedSender<Command>,
+    commands: Option<mpsc::UnboundedReceiver<Command>>,
 }
 
 impl Connection {
@@ -60,9 +63,10 @@ impl Connection {
             path: format!("{}/ws/agent", settings.prefix),
             token: settings.token.clone(),
             client: settings.client.clone(),
-            parts: false,
+            parts: true,
             shared: false,
         };
+        let (sender, commands) = mpsc::unbounded_channel();
         Self {
             machine: None,
             dial,
@@ -70,9 +74,11 @@ impl Connection {
             caller,
             max_body: limits::MAX_BODY_BYTES,
             out: BytesMut::new(),
-            answers: Answers::new(handler, settings.max_in_flight),
-            calls: Calls::default(),
+            answers: Answers::new(handler, settings.max_in_flight, sender.clone()),
+            calls: Calls::new(sender.clone()),
             leaving: false,
+            sender,
+            commands: Some(commands),
         }
     }
 
@@ -104,8 +110,7 @@ impl Connection {
         signals: mpsc::Sender<Signal>,
         mut stop: oneshot::Receiver<Duration>,
     ) -> End {
-        let (command_sender, mut commands) = mpsc::unbounded_channel();
-        let mut connector = Some(command_sender);
+        let Some(mut commands) = self.commands.take() else { return End::Lost("not dialled".into()) };
         let mut buf = BytesMut::with_capacity(16 << 10);
         let mut pulse = Pulse::until_ready();
         let mut leave_at: Option<Instant> = None;
@@ -126,7 +131,7 @@ impl Connection {
                             Taken::More => {}
                             Taken::Up(ready) => {
                                 pulse.up(ready.heartbeat_s);
-                                self.caller.commands.connect(connector.take().unwrap_or_else(|| mpsc::unbounded_channel().0));
+                                self.caller.commands.connect(self.sender.clone());
                                 let _ = signals.send(Signal::Ready(ready)).await;
                                 // What came with `ready` is not lost: it is looked at now.
                                 if let Taken::End(end) = self.take_all(&mut buf, &signals).await {
@@ -144,6 +149,7 @@ impl Connection {
                 },
                 Some(command) = commands.recv(), if room => self.command(command),
                 (id, answered) = self.answers.next(), if room => self.answered(id, answered),
+                (id, sent) = self.calls.next(), if room => self.sent(id, sent),
                 () = sleep_until(pulse.next) => {
                     if !pulse.beat() {
                         return End::Lost("the relay is silent".into());
@@ -175,7 +181,7 @@ impl Connection {
                 }
                 Ok(Event::Ready(ready)) => {
                     self.max_body = usize::try_from(ready.max_body_bytes).unwrap_or(usize::MAX);
-                    self.answers.bounds(self.max_body, usize::try_from(ready.window_bytes).unwrap_or(usize::MAX));
+                    self.answers.bounds(self.max_body, ready.window_bytes);
                     self.calls.window(ready.window_bytes);
                     return Taken::Up(ready);
                 }

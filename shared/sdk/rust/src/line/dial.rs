@@ -1,17 +1,15 @@
 //! The way to the relay: TCP, and TLS for `https`.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::Error;
+use crate::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,12 +23,13 @@ pub(super) struct Target {
     host: String,
     port: u16,
     tls: bool,
+    trust: Trust,
     /// For the Host header.
     pub(super) authority: String,
 }
 
 impl Target {
-    pub(super) fn parse(base: &str) -> Result<Self, Error> {
+    pub(super) fn parse(base: &str, trust: &Trust) -> Result<Self, Error> {
         let bad = || Error::BadUrl(base.to_owned());
         let url = reqwest::Url::parse(base).map_err(|_| bad())?;
         let tls = match url.scheme() {
@@ -42,7 +41,7 @@ impl Target {
         let authority = url.port().map_or(authority_host.to_owned(), |port| format!("{authority_host}:{port}"));
         let host = authority_host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default().ok_or_else(bad)?;
-        Ok(Self { host, port, tls, authority })
+        Ok(Self { host, port, tls, trust: trust.clone(), authority })
     }
 
     pub(super) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
@@ -53,30 +52,11 @@ impl Target {
                 return Ok(Box::new(tcp) as Box<dyn Stream>);
             }
             let name = ServerName::try_from(self.host.clone()).map_err(|_| io::ErrorKind::InvalidInput)?;
-            let tls = TlsConnector::from(tls_config()?).connect(name, tcp).await?;
+            let tls = TlsConnector::from(self.trust.config()?).connect(name, tcp).await?;
             Ok(Box::new(tls) as Box<dyn Stream>)
         };
         tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
-}
-
-/// Makes aws-lc-rs the process's provider unless the program has chosen one.
-pub(crate) fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was faster: then there is one.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-}
-
-/// The platform's trust, built once.
-fn tls_config() -> io::Result<Arc<ClientConfig>> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    install_crypto();
-    let config = ClientConfig::with_platform_verifier().map_err(io::Error::other)?;
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
 }
 
 /// Random bytes from the provider's generator.
@@ -98,10 +78,10 @@ mod tests {
             ("https://relay.example/", "relay.example", 443, true, "relay.example"),
             ("http://[::1]:80", "::1", 80, false, "[::1]"),
         ] {
-            let target = Target::parse(url).unwrap();
+            let target = Target::parse(url, &Trust::platform()).unwrap();
             assert_eq!((target.host.as_str(), target.port, target.tls), (host, port, tls));
             assert_eq!(target.authority, authority);
         }
-        assert!(Target::parse("ws://x").is_err() && Target::parse("nonsense").is_err());
+        assert!(["ws://x", "nonsense"].iter().all(|bad| Target::parse(bad, &Trust::platform()).is_err()));
     }
 }

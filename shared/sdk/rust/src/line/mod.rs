@@ -2,11 +2,14 @@
 
 mod answer;
 mod answers;
+mod body;
 mod calls;
 mod connection;
 mod dial;
 mod frames;
+mod intake;
 mod outgoing;
+mod sending;
 mod supervisor;
 mod types;
 
@@ -20,9 +23,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
+use crate::trust::Trust;
 pub use answer::{Refusal, Reply, Streamed};
+pub use body::Body;
 use dial::Target;
-pub(crate) use dial::install_crypto;
 pub use outgoing::{CallParts, Caller, LineCall};
 use supervisor::Supervisor;
 use types::Commands;
@@ -33,6 +37,8 @@ pub use types::{CallError, Ending, LineState, Request, Response};
 pub struct LineSettings {
     /// Base URL of the server, such as `https://relay.example`.
     pub url: String,
+    /// Whom to trust to be that server, for `https`.
+    pub trust: Trust,
     /// API prefix.
     pub prefix: String,
     /// API key or token.
@@ -50,6 +56,7 @@ impl LineSettings {
     pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            trust: Trust::platform(),
             prefix: "/connect".into(),
             token: token.into(),
             client: crate::CLIENT_NAME.into(),
@@ -78,9 +85,9 @@ impl Line {
     /// Begins to hold a line: dials, answers calls with `handler`, and dials again with full jitter (0.5–30 s) after a
     /// loss, but not after a close code that says that a person has to act (4000, 4003, 4010, 4403).
     ///
-    /// The handler runs once per call, at most `max_in_flight` at a time, and gives a [`Response`], an answer in parts
-    /// ([`Streamed`]), a [`Refusal`], or a [`Reply`] that is one of them. It, and the body that it gave, are dropped when
-    /// the caller leaves. One that panics costs its own call only. Must be called within a tokio runtime.
+    /// The handler runs once per call, at most `max_in_flight` at a time, as soon as the call begins: its [`Body`] may
+    /// still be on its way. It gives a [`Response`], an answer in parts ([`Streamed`]), a [`Refusal`], a [`Reply`] that is
+    /// one of them, or a `Result`. It, and the body that it gave, are dropped when the caller leaves. One that panics costs its own call only. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`Error::BadUrl`].
@@ -89,7 +96,7 @@ impl Line {
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output: Into<Reply>> + Send + 'static,
     {
-        let target = Target::parse(&settings.url)?;
+        let target = Target::parse(&settings.url, &settings.trust)?;
         let (state_sender, state) = watch::channel(LineState::Dialling);
         let commands = Arc::new(Commands::new(settings.max_calls));
         let caller = Caller { commands: commands.clone(), state: state.clone() };

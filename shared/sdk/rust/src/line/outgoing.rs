@@ -1,20 +1,24 @@
 //! Calls of our own, as programs see them: to begin one, and to take its answer as it comes.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use landline_wire::ids::AgentId;
 use landline_wire::limits;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
+use super::body::Body;
 use super::types::{CallError, Command, Commands, LineState, Response};
 
 /// Bytes of an answer in parts that are put together here; more is refused.
 const MAX_ANSWER_BYTES: usize = 16 * limits::MAX_BODY_BYTES;
 
 /// A call of our own over the line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct LineCall {
     /// A2A method, for the audit record.
     pub method: Option<String>,
@@ -26,10 +30,11 @@ pub struct LineCall {
     pub headers: Vec<(String, String)>,
     /// Ask the callee for an event stream.
     pub stream: bool,
-    /// Lowers the time within which the answer must begin.
+    /// Lowers the time from the last byte of the body within which the answer must begin.
     pub timeout: Option<Duration>,
-    /// The body, at most the relay's `max_body_bytes`.
-    pub body: Bytes,
+    /// The body. A stream goes in parts as far as the callee takes them, and so does a whole body that is longer than the
+    /// relay takes in one frame. What is left of it when the answer is complete is not sent.
+    pub body: Body,
 }
 
 /// The beginning of an answer, from the connection.
@@ -37,20 +42,19 @@ pub struct LineCall {
 pub(super) struct Begun {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
-    /// The body. Unbounded as a channel, but the relay may not send more than the window that was granted to it.
-    pub(super) body: mpsc::UnboundedReceiver<Result<Bytes, CallError>>,
+    pub(super) body: Body,
 }
 
-/// An answer that is taken as it comes. Dropped before its end, it cancels the call.
+/// An answer that is taken as it comes, with [`CallParts::next`] or as a stream. Dropped before its end, it cancels the
+/// call.
 #[derive(Debug)]
 pub struct CallParts {
     /// HTTP status.
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    body: mpsc::UnboundedReceiver<Result<Bytes, CallError>>,
+    body: Body,
     handle: Handle,
-    taken: u64,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -61,40 +65,25 @@ impl CallParts {
     /// # Errors
     /// The answer was cut; nothing comes after it.
     pub async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
-        self.grant();
-        let piece = self.body.recv().await;
-        match &piece {
-            Some(Ok(bytes)) => {
-                self.taken += bytes.len() as u64;
-                // While pieces wait the grant may wait too, and save a frame; not longer, or the callee might stall.
-                if self.body.is_empty() || self.taken >= limits::WINDOW_BYTES as u64 / 4 {
-                    self.grant();
-                }
-            }
-            Some(Err(_)) | None => self.handle.open = false,
-        }
-        piece
-    }
-
-    fn grant(&mut self) {
-        if self.taken > 0 && self.handle.open {
-            let bytes = std::mem::take(&mut self.taken);
-            let _ = self.handle.connection.send(Command::Credit { number: self.handle.number, bytes });
-        }
+        StreamExt::next(self).await
     }
 
     /// Waits for the whole body.
-    pub(super) async fn gather(mut self) -> Result<Response, CallError> {
-        let mut body = BytesMut::new();
-        while let Some(piece) = self.next().await {
-            let piece = piece?;
-            if body.len() + piece.len() > MAX_ANSWER_BYTES {
-                return Err(CallError::TooLarge);
-            }
-            body.extend_from_slice(&piece);
-        }
-        let headers = std::mem::take(&mut self.headers);
-        Ok(Response { status: self.status, headers, body: body.freeze() })
+    async fn gather(self) -> Result<Response, CallError> {
+        let Self { status, headers, body, mut handle, _permit } = self;
+        let body = body.collect(MAX_ANSWER_BYTES).await?;
+        handle.open = false;
+        Ok(Response { status, headers, body })
+    }
+}
+
+impl Stream for CallParts {
+    type Item = Result<Bytes, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let piece = ready!(Pin::new(&mut self.body).poll_next(context));
+        self.handle.open &= matches!(piece, Some(Ok(_)));
+        Poll::Ready(piece)
     }
 }
 
@@ -136,7 +125,8 @@ impl Caller {
     /// As [`Caller::call`].
     pub async fn call_with(&self, to: AgentId, method: Option<&str>, request: Response) -> Result<Response, CallError> {
         let Response { headers, body, .. } = request;
-        let call = LineCall { method: method.map(str::to_owned), headers, body, ..LineCall::default() };
+        let (method, body) = (method.map(str::to_owned), body.into());
+        let call = LineCall { method, headers, body, ..LineCall::default() };
         self.call_parts(to, call).await?.gather().await
     }
 
@@ -157,9 +147,7 @@ impl Caller {
         connection.send(command).map_err(|_| CallError::NoLine)?;
         let mut handle = Handle { connection, number, open: true };
         match answer.await.unwrap_or(Err(CallError::LineLost)) {
-            Ok(Begun { status, headers, body }) => {
-                Ok(CallParts { status, headers, body, handle, taken: 0, _permit: permit })
-            }
+            Ok(Begun { status, headers, body }) => Ok(CallParts { status, headers, body, handle, _permit: permit }),
             Err(error) => {
                 handle.open = false;
                 Err(error)

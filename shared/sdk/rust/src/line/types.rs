@@ -13,10 +13,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Caller;
 use super::answer::Reply;
+use super::body::Body;
 use super::outgoing::{Begun, LineCall};
 
 /// A call that arrived.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Request {
     /// The calling agent; `None` if anonymous.
     pub from: Option<AgentId>,
@@ -32,10 +33,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The caller would like an event stream.
     pub stream: bool,
-    /// Milliseconds from receipt within which the answer must begin.
+    /// Milliseconds from receipt of the body's last byte within which the answer must begin.
     pub deadline_ms: u64,
-    /// The body.
-    pub body: Bytes,
+    /// The body. One in parts comes only until the answer is complete, and from a caller over HTTP only until it begins.
+    pub body: Body,
     /// To call others from within the handler.
     pub line: Caller,
 }
@@ -47,7 +48,7 @@ pub struct Response {
     pub status: u16,
     /// Headers; those on the relay's allow list reach the caller.
     pub headers: Vec<(String, String)>,
-    /// The body. As an answer it may have any size; in a call of our own, at most the relay's `max_body_bytes`.
+    /// The body. It may have any size: what is longer than the relay takes in one frame is sent in parts.
     pub body: Bytes,
 }
 
@@ -102,16 +103,16 @@ pub enum Ending {
     Left,
 }
 
-/// Why a call of our own failed.
+/// Why a call of our own failed, or the body of one that arrived was cut.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The line is not up.
     #[error("there is no line now")]
     NoLine,
-    /// The line was lost before the answer was complete. The callee may have acted.
-    #[error("the line was lost before the answer came")]
+    /// The line was lost before the answer, or the body, was complete. The callee may have acted.
+    #[error("the line was lost before the end")]
     LineLost,
-    /// Refused by the relay or the agent.
+    /// Refused or ended by the relay or the other agent.
     #[error("{code}: {detail}")]
     Refused {
         /// Stable code, as in problem documents.
@@ -121,9 +122,23 @@ pub enum CallError {
         /// When to try again, in milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// The body is larger than the relay takes, or the answer larger than is held here.
+    /// The body, or the answer, is larger than is taken.
     #[error("the body is too large")]
     TooLarge,
+    /// The call was answered before its body was complete: the rest of it does not come.
+    #[error("the call is answered; the rest of its body does not come")]
+    Answered,
+    /// The stream that was given as a body failed.
+    #[error("the body failed: {0}")]
+    BodyFailed(String),
+}
+
+impl CallError {
+    /// The relay broke the rules of flow control.
+    pub(super) fn overrun() -> Self {
+        let detail = "the relay broke the window that it was granted".into();
+        Self::Refused { code: "flow_control".into(), detail, retry_after_ms: None }
+    }
 }
 
 /// The future of an answer.
@@ -145,10 +160,10 @@ pub(super) enum Command {
         /// Where the answer's beginning goes.
         reply: oneshot::Sender<Result<Begun, CallError>>,
     },
-    /// The program took so many bytes of an answer in parts.
-    Credit {
-        /// The caller's number.
-        number: u64,
+    /// The program took so many bytes of a body in parts, of a call that arrived or of an answer.
+    Grant {
+        /// The call's id on this connection.
+        id: u64,
         /// Bytes.
         bytes: u64,
     },
@@ -160,7 +175,7 @@ pub(super) enum Command {
 }
 
 /// The way from callers to the newest connection. The channel is unbounded, but each call in it holds one of
-/// `max_calls` permits until its end, and grants no more often than its answer has pieces.
+/// `max_calls` permits until its end, and a body grants in steps of a quarter of its window.
 pub(super) struct Commands {
     pub(super) permits: Arc<Semaphore>,
     numbers: AtomicU64,

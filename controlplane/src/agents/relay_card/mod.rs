@@ -1,6 +1,8 @@
 //! The card under an agent's relay address: the same agent, called here. With it a client that knows nothing of the
 //! relay reaches an agent behind NAT from one base URL. Pure.
 
+mod v03;
+
 use serde_json::{Map, Value, json};
 
 use super::a2a;
@@ -8,9 +10,15 @@ use super::a2a;
 /// The security scheme that every call over the relay needs, unless the agent takes anonymous calls.
 const SCHEME: &str = "landline";
 
-/// The card with its interfaces pointing at `relay_url`: without gRPC, which HTTP/1.1 does not carry, and without
+/// What the scheme asks for.
+const CREDENTIAL: &str = "An API key or token of the relay; the agent's own credential goes as X-Agent-Authorization.";
+
+/// The card with its interfaces pointing at `relay_url`, in the version of A2A that the agent speaks: without gRPC, which HTTP/1.1 does not carry, and without
 /// signatures, which the change would void. `is_open`: anonymous callers are admitted.
 pub(crate) fn relayed(card: &Value, relay_url: &str, is_open: bool) -> Value {
+    if let Some(old) = card.as_object().filter(|card| v03::is_v03(card)) {
+        return v03::relayed(old, relay_url, is_open);
+    }
     let mut card = a2a::v1(card, relay_url);
     let interfaces = card["supportedInterfaces"].as_array().map(|list| over_relay(list, relay_url)).unwrap_or_default();
     card["supportedInterfaces"] = interfaces.into();
@@ -55,7 +63,7 @@ fn moved(url: &str, relay_url: &str) -> String {
 fn demand_credential(card: &mut Map<String, Value>) {
     let scheme = json!({"httpAuthSecurityScheme": {
         "scheme": "Bearer",
-        "description": "An API key or token of the relay; the agent's own credential goes as X-Agent-Authorization.",
+        "description": CREDENTIAL,
     }});
     let schemes = card.entry("securitySchemes").or_insert_with(|| json!({}));
     schemes[SCHEME] = scheme;
