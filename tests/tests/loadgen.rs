@@ -206,7 +206,8 @@ fn all_lines_are_back_after_the_server_was_restarted() {
     }
     server.kill();
     // The kernel takes a killed process's rings down by itself, and its listener with them: a moment later.
-    let again = ["up", "--listen", &listen, "--rate-limits", "off"];
+    let mut again = vec!["up", "--listen", &listen, "--rate-limits", "off"];
+    again.extend(server.url.starts_with("https://").then_some("--tls-self-signed"));
     let _again = wait::eventually(LIMIT, "the server again", || Server::try_start(&data, &again).ok());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{:?}", output.status);
