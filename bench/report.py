@@ -51,7 +51,7 @@ def shape_table(runs: list[dict], pairs: int, in_flight: int) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for scenario, name in SCENARIOS.items():
-        of = [run for run in here if run["scenario"] == scenario]
+        of = [run for run in here if run.get("via", run["scenario"]) == scenario]
         cpu = median(of, "server_cpu_us_per_message")
         each = " ".join(f"{run['server_cpu_us_per_message']:.2f}" for run in of)
         rows.append(

@@ -1,9 +1,13 @@
-//! Agents to make load with: registered over HTTP, or taken from a file that an earlier run kept.
+//! Agents to make load with: registered over HTTP, or taken from a file that an earlier run kept; deleted at the end
+//! unless somebody wants them.
 
 use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use landline_api::agents::Access;
@@ -12,10 +16,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::args::Target;
-use crate::http::{Blocking, Origin, post};
+use crate::http::{Blocking, Origin, refusal, request};
+use crate::progress::Progress;
+use crate::{interrupt, random};
 
-/// Connections that register at the same time.
+/// Connections that register, or delete, at the same time.
 const REGISTRARS: usize = 4;
+
+/// What to do about a limit.
+const WITHOUT_LIMIT: &str = "start it with `--rate-limits off`, or give --admin-token-file DATA/admin-token";
+
+/// Every registrar meets the limit; one says it.
+static WARN: Once = Once::new();
 
 /// One agent of ours.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,24 +52,34 @@ struct Registered {
     api_key: String,
 }
 
-/// Gives `count` agents: those that the agents file holds, the rest registered now and added to it.
+/// Gives `work` as many agents as it needs: those that the agents file holds, the rest registered now. What was
+/// registered is deleted afterwards, however the work ended, unless it is to be kept.
 ///
 /// # Errors
-/// The file cannot be read or written, or a registration is refused.
-pub fn obtain(origin: &Origin, target: &Target, count: usize) -> anyhow::Result<Vec<Agent>> {
+/// The file cannot be read or written, a registration is refused, or the work failed.
+pub fn with_agents<T>(
+    origin: &Origin,
+    target: &Target,
+    count: usize,
+    work: impl FnOnce(&[Agent]) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let mut agents = match &target.agents_file {
         Some(path) => load(path)?,
         None => Vec::new(),
     };
-    if agents.len() < count {
-        let fresh = register(origin, target, count - agents.len())?;
-        if let Some(path) = &target.agents_file {
-            keep(path, &fresh)?;
-        }
-        agents.extend(fresh);
-    }
     agents.truncate(count);
-    Ok(agents)
+    let known = agents.len();
+    let registered = Registration { origin, target }.register(count - known, &mut agents);
+    let result = registered.and_then(|()| {
+        if let Some(path) = &target.agents_file {
+            keep(path, &agents[known..])?;
+        }
+        work(&agents)
+    });
+    if !target.keep && target.agents_file.is_none() {
+        delete(origin, target, &agents[known..]);
+    }
+    result
 }
 
 fn load(path: &Path) -> anyhow::Result<Vec<Agent>> {
@@ -80,73 +102,142 @@ fn keep(path: &Path, agents: &[Agent]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Random bytes of the system's generator.
-///
-/// # Errors
-/// The system has none.
-pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
-    Ok(bytes)
+struct Registration<'a> {
+    origin: &'a Origin,
+    target: &'a Target,
 }
 
-fn register(origin: &Origin, target: &Target, count: usize) -> anyhow::Result<Vec<Agent>> {
-    let admin = match &target.admin_token_file {
-        Some(path) => Some(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?),
-        None => None,
+impl Registration<'_> {
+    /// Appends the new agents, also those that were registered before another was refused.
+    fn register(&self, count: usize, agents: &mut Vec<Agent>) -> anyhow::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let admin = match &self.target.admin_token_file {
+            Some(path) => {
+                Some(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
+            }
+            None => None,
+        };
+        let run: String = random::secret::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let deadline = Instant::now() + Duration::from_secs_f64(self.target.register_timeout);
+        let (next, stop, made) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
+        let registrar = || -> anyhow::Result<()> {
+            let mut connection = Blocking::connect(self.origin)?;
+            loop {
+                let number = next.fetch_add(1, Relaxed);
+                if number >= count || stop.load(Relaxed) || interrupt::is_interrupted() {
+                    return Ok(());
+                }
+                let name = format!("load-{run}-{number}");
+                let agent = self.register_one(&mut connection, admin.as_deref().map(str::trim), &name, deadline);
+                let agent = agent.inspect_err(|_| stop.store(true, Relaxed))?;
+                made.lock().unwrap_or_else(PoisonError::into_inner).push(agent);
+            }
+        };
+        let result: anyhow::Result<()> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..REGISTRARS.min(count)).map(|_| scope.spawn(registrar)).collect();
+            let mut progress = Progress::default();
+            while !workers.iter().all(|worker| worker.is_finished()) {
+                let done = || made.lock().unwrap_or_else(PoisonError::into_inner).len();
+                progress.show(|| format!("{} of {count} agents registered", done()));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let mut result = Ok(());
+            for worker in workers {
+                let ended = worker.join().unwrap_or_else(|_| bail!("a registration panicked"));
+                result = result.and(ended);
+            }
+            result
+        });
+        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let missing = count - made.len();
+        agents.extend(made);
+        result.and_then(|()| if missing == 0 { Ok(()) } else { bail!("ended before all agents were registered") })
+    }
+
+    fn register_one(
+        &self,
+        connection: &mut Blocking,
+        admin: Option<&str>,
+        name: &str,
+        deadline: Instant,
+    ) -> anyhow::Result<Agent> {
+        let body = json!({
+            "card": {
+                "name": name,
+                "description": "An agent that a load test made.",
+                "version": "1.0.0",
+                "capabilities": {},
+                "skills": [],
+            },
+            "access": Access::Agents,
+        });
+        let path = format!("{}/v1/agents", self.target.prefix);
+        let body = serde_json::to_vec(&body)?;
+        let request = request("POST", &self.origin.host, &path, admin, "application/json", &body);
+        loop {
+            let (head, body) = connection.exchange(&request)?;
+            match head.status {
+                201 => {
+                    let Registered { id, api_key } =
+                        serde_json::from_slice(&body).context("the answer to a registration")?;
+                    return Ok(Agent { id, api_key });
+                }
+                429 => {
+                    WARN.call_once(|| eprintln!("the server limits registrations: waiting; {WITHOUT_LIMIT}"));
+                    let seconds = head.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or(1);
+                    let again = Instant::now() + Duration::from_secs(seconds);
+                    if again > deadline {
+                        bail!(
+                            "the server limits registrations, and the agents would not be complete within {} s: \
+                             {WITHOUT_LIMIT}, or give a longer --register-timeout",
+                            self.target.register_timeout
+                        );
+                    }
+                    while Instant::now() < again && !interrupt::is_interrupted() {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    if interrupt::is_interrupted() {
+                        bail!("ended while it waited for the rate limit of registrations");
+                    }
+                }
+                status => bail!(
+                    "registration was answered with {status} {}: {}",
+                    refusal(status, &body),
+                    String::from_utf8_lossy(&body)
+                ),
+            }
+        }
+    }
+}
+
+/// Deletes agents. What cannot be deleted is told and left: the measurement is done and counts.
+fn delete(origin: &Origin, target: &Target, agents: &[Agent]) {
+    let (next, left) = (AtomicUsize::new(0), Mutex::new(None));
+    let deleter = || {
+        let mut connection = Blocking::connect(origin)?;
+        while let Some(agent) = agents.get(next.fetch_add(1, Relaxed)) {
+            let path = format!("{}/v1/agents/{}", target.prefix, agent.id);
+            let request = request("DELETE", &origin.host, &path, Some(&agent.api_key), "application/json", &[]);
+            let (head, body) = connection.exchange(&request)?;
+            if !matches!(head.status, 204 | 404 | 410) {
+                bail!("{}", refusal(head.status, &body));
+            }
+        }
+        anyhow::Ok(())
     };
-    let admin = admin.as_deref().map(str::trim);
-    let run: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    let path = format!("{}/v1/agents", target.prefix);
     std::thread::scope(|scope| {
-        let registrars: Vec<_> = (0..REGISTRARS.min(count))
-            .map(|first| {
-                let (run, path) = (&run, &path);
-                scope.spawn(move || -> anyhow::Result<Vec<Agent>> {
-                    let mut connection = Blocking::connect(origin)?;
-                    (first..count)
-                        .step_by(REGISTRARS)
-                        .map(|n| register_one(&mut connection, origin, path, admin, &format!("load-{run}-{n}")))
-                        .collect()
-                })
-            })
-            .collect();
-        let mut agents = Vec::with_capacity(count);
-        for registrar in registrars {
-            agents.extend(registrar.join().map_err(|_| anyhow::anyhow!("a registration panicked"))??);
+        for _ in 0..REGISTRARS.min(agents.len()) {
+            scope.spawn(|| {
+                if let Err(error) = deleter() {
+                    left.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            });
         }
-        Ok(agents)
-    })
-}
-
-fn register_one(
-    connection: &mut Blocking,
-    origin: &Origin,
-    path: &str,
-    admin: Option<&str>,
-    name: &str,
-) -> anyhow::Result<Agent> {
-    let body = json!({
-        "card": {
-            "name": name,
-            "description": "An agent that a load test made.",
-            "version": "1.0.0",
-            "capabilities": {},
-            "skills": [],
-        },
-        "access": Access::Agents,
     });
-    let request = post(&origin.host, path, admin, "application/json", &serde_json::to_vec(&body)?);
-    let (status, body) = connection.exchange(&request)?;
-    match status {
-        201 => {
-            let Registered { id, api_key } = serde_json::from_slice(&body).context("the answer to a registration")?;
-            Ok(Agent { id, api_key })
-        }
-        429 => {
-            bail!("registration is rate-limited: give --admin-token-file, or start the server with --rate-limits off")
-        }
-        _ => bail!("registration was answered with {status}: {}", String::from_utf8_lossy(&body)),
+    if let Some(error) = left.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        eprintln!("not all of the {} agents of this run could be deleted: {error:#}", agents.len());
     }
 }
 

@@ -2,13 +2,18 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::BytesMut;
 use landline_wire::http1::{BodyDecoder, BodyPiece, ResponseHead, parse_response_head};
+use serde_json::Value;
 
 use crate::args::Target;
-use crate::connection::{self, Stream, Trust};
+use crate::tls::{self, Stream, Trust};
+
+/// How long an answer to a registration may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where a server is.
 #[derive(Debug, Clone)]
@@ -66,42 +71,58 @@ pub struct Answer {
     body: Vec<u8>,
 }
 
+/// What [`Answer::next`] found.
+#[derive(Debug)]
+pub enum Piece {
+    /// So many bytes of the body.
+    Data(usize),
+    /// The answer is complete: its head and its whole body.
+    End(ResponseHead, Vec<u8>),
+}
+
 impl Answer {
-    /// Takes what is there from `buf`; the status and the body once the answer is complete.
+    /// Takes the next piece from `buf`; `None` if more has to be read.
     ///
     /// # Errors
     /// It is no HTTP.
-    pub fn take(&mut self, buf: &mut BytesMut) -> anyhow::Result<Option<(u16, Vec<u8>)>> {
+    pub fn next(&mut self, buf: &mut BytesMut) -> anyhow::Result<Option<Piece>> {
         if self.head.is_none() {
             let Some(head) = parse_response_head(buf)? else { return Ok(None) };
             let decoder = BodyDecoder::new(head.framing);
             self.head = Some((head, decoder));
         }
-        let Some((head, decoder)) = &mut self.head else { return Ok(None) };
-        loop {
-            match decoder.next(buf)? {
-                BodyPiece::Data(data) => self.body.extend_from_slice(&data),
-                BodyPiece::Need => return Ok(None),
-                BodyPiece::End => {
-                    let status = head.status;
-                    self.head = None;
-                    return Ok(Some((status, std::mem::take(&mut self.body))));
-                }
+        let Some((_, decoder)) = &mut self.head else { return Ok(None) };
+        match decoder.next(buf)? {
+            BodyPiece::Data(data) => {
+                self.body.extend_from_slice(&data);
+                Ok(Some(Piece::Data(data.len())))
+            }
+            BodyPiece::Need => Ok(None),
+            BodyPiece::End => {
+                let body = std::mem::take(&mut self.body);
+                Ok(self.head.take().map(|(head, _)| Piece::End(head, body)))
             }
         }
     }
 }
 
-/// A request with a body, ready to send.
-pub fn post(host: &str, path: &str, bearer: Option<&str>, content_type: &str, body: &[u8]) -> Vec<u8> {
+/// A request, ready to send.
+pub fn request(verb: &str, host: &str, path: &str, bearer: Option<&str>, content_type: &str, body: &[u8]) -> Vec<u8> {
     let authorization = bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let mut request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        "{verb} {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
     request.extend_from_slice(body);
     request
+}
+
+/// The `code` of a problem document, or the status: what kind of refusal this is.
+pub fn refusal(status: u16, body: &[u8]) -> String {
+    let problem = serde_json::from_slice::<Value>(body).ok();
+    let code = problem.as_ref().and_then(|problem| problem["code"].as_str());
+    code.map_or_else(|| format!("HTTP {status}"), str::to_owned)
 }
 
 /// A connection that blocks its thread: for registration.
@@ -114,24 +135,26 @@ impl Blocking {
     /// Connects.
     ///
     /// # Errors
-    /// As the system says.
+    /// As the system says, or the server is not trusted.
     pub fn connect(origin: &Origin) -> anyhow::Result<Self> {
-        Ok(Self { stream: connection::blocking(origin)?, buf: BytesMut::new() })
+        Ok(Self { stream: tls::connect_blocking(origin, ANSWER_LIMIT)?, buf: BytesMut::new() })
     }
 
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// The connection broke, or the answer is no HTTP.
-    pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+    /// The connection broke, or the answer is no HTTP, or it does not come.
+    pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(ResponseHead, Vec<u8>)> {
         self.stream.write_all(request)?;
         let mut answer = Answer::default();
         let mut chunk = [0; 16 << 10];
         loop {
-            if let Some(done) = answer.take(&mut self.buf)? {
-                return Ok(done);
+            while let Some(piece) = answer.next(&mut self.buf)? {
+                if let Piece::End(head, body) = piece {
+                    return Ok((head, body));
+                }
             }
-            let read = self.stream.read(&mut chunk)?;
+            let read = self.stream.read(&mut chunk).context("no answer")?;
             if read == 0 {
                 bail!("the server closed the connection before its answer was complete");
             }
@@ -160,8 +183,18 @@ mod tests {
         let (mut answer, mut buf, mut seen) = (Answer::default(), BytesMut::new(), Vec::new());
         for byte in stream {
             buf.extend_from_slice(&[*byte]);
-            seen.extend(answer.take(&mut buf).unwrap());
+            while let Some(piece) = answer.next(&mut buf).unwrap() {
+                if let Piece::End(head, body) = piece {
+                    seen.push((head.status, body));
+                }
+            }
         }
         assert_eq!(seen, [(200, b"hi".to_vec()), (404, b"x".to_vec())]);
+    }
+
+    #[test]
+    fn a_refusal_is_named_by_its_code_or_its_status() {
+        assert_eq!(refusal(429, br#"{"code":"rate_limited"}"#), "rate_limited");
+        assert_eq!(refusal(502, b"<html>"), "HTTP 502");
     }
 }

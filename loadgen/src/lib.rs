@@ -4,23 +4,36 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`args`] | the command line |
+//! | [`scenario`] | what can be run, one module each |
+//! | [`load`] | callers and callees |
+//! | [`measure`] | when is counted, by whom |
+//! | [`stats`], [`pace`], [`random`], [`svg`], [`report`] | pure: what is counted, when calls begin, choices, plots, what is printed |
 //! | [`agents`] | registration over HTTP, and the file that keeps agents for the next run |
-//! | [`connection`], [`net`] | bytes to and from the server, plain or over TLS |
-//! | [`line`] | one agent's line |
-//! | [`measure`] | the window that counts, latencies, the server's CPU and memory from `/proc` |
-//! | [`report`] | what a run prints |
-//! | [`scenario`] | calls, idle lines, the raw floor |
+//! | [`line`], [`http`], [`nats`] | a line of a relay, HTTP, a connection to a NATS server |
+//! | [`connection`], [`tls`] | bytes to and from a server, plain or over TLS |
+//! | [`net`], [`clock`], [`runtime`] | sockets, exact timers, io_uring or epoll |
+//! | [`proc`], [`progress`], [`interrupt`] | `/proc`, the line on a terminal, Ctrl-C |
 //!
-//! All loops are closed: a new call starts when an answer has come. Latencies are therefore those at the rate that the
-//! server takes, not at a chosen one.
+//! One thread owns its callers and callees wholly; threads share nothing but the window of time that is counted.
 
 pub mod agents;
 pub mod args;
+pub mod clock;
 pub mod connection;
 pub mod http;
+pub mod interrupt;
 pub mod line;
+pub mod load;
 pub mod measure;
+pub mod nats;
 pub mod net;
+pub mod pace;
+pub mod proc;
+pub mod progress;
+pub mod random;
 pub mod report;
 pub mod runtime;
 pub mod scenario;
+pub mod stats;
+pub mod svg;
+pub mod tls;

@@ -1,18 +1,50 @@
-//! One agent's line: the shared client machine on a socket. One task reads and writes in turns, so everything that the
-//! bytes of one read lead to goes out in one write.
+//! One agent's line: the shared client machine on a socket.
+//!
+//! A [`Line`] that will be silent stays one: it waits without a buffer. One that carries calls is split into a
+//! [`Reader`] and a [`Wire`], so that calls can be sent while an answer is awaited.
 
-use std::net::IpAddr;
+use std::cell::RefCell;
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use bytes::{Bytes, BytesMut};
-use landline_wire::frame::Frame;
+use landline_wire::frame::{Frame, decode};
 use landline_wire::session::client::{Client, Dial, Event};
+use socket2::SockRef;
 
-use crate::agents::{Agent, random};
-use crate::connection::Connection;
+use crate::agents::Agent;
+use crate::connection::{Connection, Outbox, ReadHalf};
 use crate::http::Origin;
+use crate::random;
 
-/// A line that is up.
+/// How long a dial may take: longer than the relay's own bound, so that it can say why it refused.
+const DIAL_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long a descriptor is awaited that does not become free.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// The server.
+    pub origin: Origin,
+    /// The API's prefix.
+    pub prefix: String,
+}
+
+/// Why a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The close code, if there was one.
+    pub code: Option<u16>,
+    /// What `drain` said: milliseconds to wait before the next dial.
+    pub redial_after_ms: Option<u64>,
+}
+
+/// A line that is up and silent.
 pub struct Line {
     stream: Connection,
     client: Client,
@@ -24,65 +56,195 @@ impl Line {
     /// Dials and waits for `ready`.
     ///
     /// # Errors
-    /// Refused, or ended before `ready`.
-    pub async fn dial(origin: &Origin, prefix: &str, agent: &Agent, source: Option<IpAddr>) -> anyhow::Result<Self> {
+    /// Refused, or ended before `ready`, or it took too long.
+    pub async fn dial(relay: &Relay, agent: &Agent, source: Option<IpAddr>) -> anyhow::Result<Self> {
+        match monoio::time::timeout(DIAL_LIMIT, Self::dial_without_limit(relay, agent, source)).await {
+            Ok(result) => result,
+            Err(_) => bail!("no ready within {} s", DIAL_LIMIT.as_secs()),
+        }
+    }
+
+    async fn dial_without_limit(relay: &Relay, agent: &Agent, source: Option<IpAddr>) -> anyhow::Result<Self> {
         let dial = Dial {
-            host: origin.host.clone(),
-            path: format!("{prefix}/ws/agent"),
+            host: relay.origin.host.clone(),
+            path: format!("{}/ws/agent", relay.prefix),
             token: agent.api_key.clone(),
             client: concat!("landline-loadgen/", env!("CARGO_PKG_VERSION")).into(),
             parts: false,
             shared: false,
         };
-        let stream = Connection::open(origin, source)?;
-        let client = Client::new(dial, random()?);
+        let stream = Connection::open(&relay.origin, source).await?;
+        let client = Client::new(dial, random::secret()?);
         let mut line = Self { stream, client, buf: BytesMut::new(), out: BytesMut::new() };
         line.client.start(&mut line.out);
-        match line.event().await? {
-            Event::Ready(_) => Ok(line),
-            other => bail!("{other:?} instead of ready"),
+        loop {
+            match line.client.next(&mut line.buf, &mut line.out)? {
+                Event::Need(room) => line.turn(room).await?,
+                Event::Ready(_) => return Ok(line),
+                Event::Closed { code, reason } => bail!("closed with {}: {reason}", code.unwrap_or(1005)),
+                Event::Frame(message) => match decode(&message) {
+                    Ok(Frame::Error(error)) => bail!("{}", error.code.to_owned()),
+                    _ => bail!("a frame before ready"),
+                },
+            }
         }
     }
 
-    /// Queues a frame; it goes out when all that has arrived was taken, see [`Line::recv`].
-    pub fn send(&mut self, frame: &Frame<'_>) {
-        self.client.send(frame, &mut self.out);
+    async fn turn(&mut self, room: usize) -> std::io::Result<()> {
+        self.write().await?;
+        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
+        self.buf = buf;
+        result
     }
 
-    /// The next frame's message. Writes what is queued before it waits.
+    async fn write(&mut self) -> std::io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
+        self.out = out;
+        result
+    }
+
+    /// Stays up and silent until the line ends. `answered` is called for each heartbeat that was answered.
+    ///
+    /// # Errors
+    /// The connection was lost, or something other than heartbeats and a farewell came.
+    pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<Ended> {
+        let mut redial_after_ms = None;
+        loop {
+            match self.client.next(&mut self.buf, &mut self.out)? {
+                Event::Need(room) => {
+                    if !self.out.is_empty() {
+                        self.write().await?;
+                        answered();
+                    }
+                    if self.buf.is_empty() {
+                        // An idle line holds no buffer here either: there may be many thousands of them.
+                        (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
+                        self.stream.readable().await?;
+                    }
+                    self.turn(room).await?;
+                }
+                Event::Closed { code, .. } => {
+                    self.write().await?;
+                    return Ok(Ended { code, redial_after_ms });
+                }
+                Event::Frame(message) => match decode(&message) {
+                    Ok(Frame::Drain { redial_after_ms: after, .. }) => redial_after_ms = Some(after),
+                    _ => bail!("a silent line was sent a frame"),
+                },
+                Event::Ready(_) => bail!("a second ready"),
+            }
+        }
+    }
+
+    /// Ends the connection without a farewell, and waits until its descriptor is free again.
+    pub async fn cut(mut self) {
+        let open = OpenSocket::of(&self.stream);
+        // SAFETY: the descriptor is the stream's, which outlives this use.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(self.stream.as_raw_fd()) };
+        // What is cut already needs no cutting. Afterwards the line reads its end.
+        let _ = SockRef::from(&borrowed).shutdown(Shutdown::Both);
+        let _ = self.stay(|| {}).await;
+        drop(self);
+        open.until_closed().await;
+    }
+
+    /// The two halves of a line that carries calls.
+    pub fn split(self) -> (Reader, Rc<Wire>) {
+        let (read, write) = self.stream.split();
+        let wire = Rc::new(Wire { client: RefCell::new(self.client), outbox: Outbox::new(write) });
+        (Reader { half: read, buf: self.buf, wire: wire.clone() }, wire)
+    }
+}
+
+/// One socket of this process. io_uring closes it when the last operation on it has ended, and the kernel hands out the
+/// ends of operations twenty at a time: of many sockets that are dropped together, most stay for a while.
+struct OpenSocket {
+    descriptor: RawFd,
+    inode: Option<u64>,
+}
+
+impl OpenSocket {
+    fn of(stream: &Connection) -> Self {
+        let descriptor = stream.as_raw_fd();
+        Self { descriptor, inode: inode(descriptor) }
+    }
+
+    async fn until_closed(&self) {
+        let deadline = Instant::now() + CLOSE_LIMIT;
+        while self.inode.is_some() && inode(self.descriptor) == self.inode && Instant::now() < deadline {
+            monoio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// What is behind a descriptor, whose number may long belong to another socket.
+fn inode(descriptor: RawFd) -> Option<u64> {
+    // SAFETY: plain data, for which zeros are legal; the call fills it or fails, whatever the descriptor is.
+    unsafe {
+        let mut about: libc::stat = std::mem::zeroed();
+        (libc::fstat(descriptor, &raw mut about) == 0).then_some(about.st_ino)
+    }
+}
+
+/// The sending half.
+pub struct Wire {
+    client: RefCell<Client>,
+    outbox: Rc<Outbox>,
+}
+
+impl Wire {
+    /// Queues a frame. It goes out with [`Wire::flush`], or when the reader has taken all that arrived.
+    pub fn send(&self, frame: &Frame<'_>) {
+        self.client.borrow_mut().send(frame, &mut self.outbox.queue.borrow_mut());
+    }
+
+    /// Writes what is queued.
+    pub fn flush(&self) {
+        self.outbox.flush();
+    }
+
+    /// Ends the line in good order.
+    pub fn close(&self) {
+        self.client.borrow_mut().close(landline_wire::close::NORMAL, "", &mut self.outbox.queue.borrow_mut());
+        self.flush();
+    }
+}
+
+/// The receiving half.
+pub struct Reader {
+    half: ReadHalf,
+    buf: BytesMut,
+    wire: Rc<Wire>,
+}
+
+impl Reader {
+    /// The next frame's message. Before it waits, everything that earlier frames led to is written at once.
     ///
     /// # Errors
     /// The line ended.
     pub async fn recv(&mut self) -> anyhow::Result<Bytes> {
-        match self.event().await? {
-            Event::Frame(message) => Ok(message),
-            other => bail!("the line ended: {other:?}"),
-        }
-    }
-
-    async fn event(&mut self) -> anyhow::Result<Event> {
         loop {
-            let room = match self.client.next(&mut self.buf, &mut self.out)? {
-                Event::Need(room) => room,
-                event => return Ok(event),
+            let event = {
+                let out = &mut self.wire.outbox.queue.borrow_mut();
+                self.wire.client.borrow_mut().next(&mut self.buf, out)?
             };
-            if !self.out.is_empty() {
-                let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
-                self.out = out;
-                result?;
+            match event {
+                Event::Frame(message) => return Ok(message),
+                Event::Need(room) => {
+                    self.wire.flush();
+                    let (result, buf) = self.half.read(std::mem::take(&mut self.buf), room).await;
+                    self.buf = buf;
+                    result?;
+                }
+                Event::Closed { code, reason } => {
+                    self.wire.flush();
+                    bail!("closed with {}: {reason}", code.unwrap_or(1005));
+                }
+                Event::Ready(_) => bail!("a second ready"),
             }
-            let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
-            self.buf = buf;
-            result?;
-        }
-    }
-
-    /// Gives the buffers' memory back: for a line that will be silent. What has arrived stays.
-    pub fn shrink(&mut self) {
-        self.stream.shrink();
-        self.out = BytesMut::new();
-        if self.buf.is_empty() {
-            self.buf = BytesMut::new();
         }
     }
 }

@@ -1,28 +1,28 @@
 //! `landline-loadgen`: see `--help`.
 
-use clap::Parser;
-use landline_loadgen::args::{Cli, Command};
-use landline_loadgen::{net, report, scenario};
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
+use clap::Parser;
+use landline_loadgen::args::Cli;
+use landline_loadgen::{interrupt, proc, scenario};
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    net::raise_descriptor_limit();
-    match cli.command {
-        Command::Calls(args) => {
-            let result = scenario::calls::run(&args)?;
-            report::print(&result, args.shape.json)?;
-            result.verdict()
-        }
-        Command::Raw(args) => {
-            let result = scenario::raw::run(&args)?;
-            report::print(&result, args.shape.json)?;
-            result.verdict()
-        }
-        Command::Idle(args) => {
-            let result = scenario::idle::run(&args)?;
-            report::print(&result, args.json)?;
-            result.verdict()
-        }
-        Command::RawServer(args) => scenario::raw::serve(&args),
+    if cli.command.run().is_some() {
+        interrupt::watch();
     }
+    proc::raise_descriptor_limit();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landline-loadgen: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let (Some(report), Some(run)) = (scenario::run(&cli.command)?, cli.command.run()) else { return Ok(()) };
+    report.print(run)?;
+    report.verdict(run.strict)
 }

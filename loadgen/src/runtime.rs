@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::sync::Once;
 
 use monoio::time::TimeDriver;
 use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
@@ -13,6 +14,9 @@ const ENTRIES: u32 = 4096;
 thread_local! {
     static IS_EPOLL: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Every thread finds out; one says it.
+static SAY: Once = Once::new();
 
 fn ring() -> io_uring::Builder {
     let mut builder = io_uring::IoUring::builder();
@@ -27,7 +31,7 @@ fn ring() -> io_uring::Builder {
 pub fn run<F: Future>(future: F) -> io::Result<F::Output> {
     // monoio's own test asks for two entries only and so would not notice a limit on locked memory.
     if let Err(error) = ring().build(ENTRIES) {
-        eprintln!("io_uring is refused here ({error}); epoll is used");
+        SAY.call_once(|| eprintln!("io_uring is refused here ({error}); epoll is used"));
         IS_EPOLL.set(true);
         let mut runtime: Runtime<TimeDriver<LegacyDriver>> =
             RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;

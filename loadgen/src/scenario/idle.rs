@@ -1,81 +1,74 @@
 //! Many lines that are up and silent: what one costs the server.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
-use crate::agents::{self, Agent};
+use super::lines::{self, End};
+use super::{check_descriptors, share};
+use crate::agents;
 use crate::args::IdleArgs;
 use crate::http::Origin;
-use crate::line::Line;
-use crate::report::Idle;
-use crate::{measure, runtime, scenario};
+use crate::line::Relay;
+use crate::measure::{self, Outcome, Recorder};
+use crate::report::Report;
+use crate::runtime;
+use crate::stats::Tally;
 
 /// Runs the scenario.
 ///
 /// # Errors
-/// The agents could not be registered, or a line could not be opened.
-pub fn run(args: &IdleArgs) -> anyhow::Result<Idle> {
-    let origin = Origin::of(&args.target)?;
-    let agents = agents::obtain(&origin, &args.target, args.lines)?;
-    runtime::run(hold(Rc::new(args.clone()), Rc::new(origin), Rc::new(agents)))?
+/// The agents could not be registered.
+pub fn run(args: &IdleArgs) -> anyhow::Result<Report> {
+    check_descriptors(args.lines)?;
+    let outcome = match args.target {
+        Some(addr) => measure::run(&args.run, |number, recorder| {
+            runtime::run(load(args, number, recorder, |_| End::Subscription(addr)))?
+        })?,
+        None => {
+            let origin = Origin::of(&args.server)?;
+            agents::with_agents(&origin, &args.server, args.lines, |agents| {
+                measure::run(&args.run, |number, recorder| {
+                    let relay = Rc::new(Relay { origin: origin.clone(), prefix: args.server.prefix.clone() });
+                    let end = |line: usize| End::Agent(relay.clone(), agents[line].clone());
+                    runtime::run(load(args, number, recorder, end))?
+                })
+            })?
+        }
+    };
+    Ok(report(args, &outcome))
 }
 
-async fn hold(args: Rc<IdleArgs>, origin: Rc<Origin>, agents: Rc<Vec<Agent>>) -> anyhow::Result<Idle> {
-    let rss = || args.server_pid.map(measure::rss_bytes).transpose();
-    let cpu = || args.server_pid.map(measure::cpu_us).transpose();
-    let rss_before = rss()?;
-    let started = Instant::now();
-    let alive = Rc::new(Cell::new(0));
-    let openers: Vec<_> = (0..usize::from(args.sources))
-        .map(|source| monoio::spawn(open(args.clone(), origin.clone(), agents.clone(), source, alive.clone())))
-        .collect();
-    for opener in openers {
-        opener.await?;
-    }
-    let open_seconds = started.elapsed().as_secs_f64();
-    let lines = alive.get();
-    monoio::time::sleep(Duration::from_secs_f64(args.settle)).await;
-    let rss_after = rss()?;
-    let cpu_before = cpu()?;
-    monoio::time::sleep(Duration::from_secs_f64(args.hold)).await;
-    let hold_cpu_us = cpu_before.zip(cpu()?).map(|(before, after)| after - before);
-    let per_line = |(before, after): (u64, u64)| (after as f64 - before as f64) / lines.max(1) as f64;
-    Ok(Idle {
-        scenario: "idle",
-        lines: args.lines,
-        lines_at_end: alive.get(),
-        open_seconds,
-        rss_before,
-        rss_after,
-        bytes_per_line: rss_before.zip(rss_after).map(per_line),
-        hold_cpu_us,
-        hold_seconds: args.hold,
-    })
+async fn load(args: &IdleArgs, number: usize, recorder: Recorder, end: impl Fn(usize) -> End) -> anyhow::Result<Tally> {
+    let mine = share(args.lines, number, args.run.threads).map(|line| (line, end(line))).collect();
+    let up = lines::hold(mine, args.sources.number(args.lines), &recorder).await;
+    recorder.until_counting().await;
+    let opened = up.get();
+    let mut tally = recorder.until_over().await;
+    tally.counts.insert("lines_up", opened as u64);
+    tally.counts.insert("lines_at_end", up.get() as u64);
+    Ok(tally)
 }
 
-/// Opens one source address's share of the lines, one after the other.
-async fn open(
-    args: Rc<IdleArgs>,
-    origin: Rc<Origin>,
-    agents: Rc<Vec<Agent>>,
-    source: usize,
-    alive: Rc<Cell<usize>>,
-) -> anyhow::Result<()> {
-    let address = scenario::source_address(&origin, source);
-    for n in scenario::share(agents.len(), source, usize::from(args.sources)) {
-        let line = Line::dial(&origin, &args.target.prefix, &agents[n], address);
-        let mut line = line.await.with_context(|| format!("line {n} of {}", agents.len()))?;
-        line.shrink();
-        alive.set(alive.get() + 1);
-        let alive = alive.clone();
-        monoio::spawn(async move {
-            // Pings are answered inside; anything else that arrives, or the end, makes this no idle line any more.
-            let _ = line.recv().await;
-            alive.set(alive.get() - 1);
-        });
-    }
-    Ok(())
+fn report(args: &IdleArgs, outcome: &Outcome) -> Report {
+    let up = outcome.tally.number("lines_up");
+    let seconds = outcome.elapsed.as_secs_f64();
+    let used = outcome.server;
+    let mut report = Report::new("idle");
+    report.put("via", if args.target.is_some() { "nats" } else { "ws" });
+    report.put("lines", args.lines);
+    report.put("sources", args.sources.number(args.lines));
+    report.put("lines_up", up);
+    report.put("lines_at_end", outcome.tally.number("lines_at_end"));
+    report.put("open_seconds", outcome.start.as_secs_f64());
+    report.put("rss_before", used.map(|used| used.rss_before));
+    report.put("rss_after", used.map(|used| used.rss_up));
+    let per_line = used.filter(|_| up > 0).map(|used| (used.rss_up as f64 - used.rss_before as f64) / up as f64);
+    report.put("bytes_per_line", per_line);
+    report.put("hold_seconds", seconds);
+    report.put("heartbeats_answered", outcome.tally.number("heartbeats"));
+    report.put("hold_cpu_us", used.map(|used| used.cpu_us));
+    let per_second = used.filter(|_| up > 0).map(|used| used.cpu_us as f64 / up as f64 / seconds);
+    report.put("cpu_us_per_line_s", per_second);
+    report.worked(outcome.tally.number("lines_at_end"));
+    report.end(outcome, &args.run);
+    report
 }

@@ -10,10 +10,13 @@ use bytes::BytesMut;
 use monoio::io::{AsyncReadRent, AsyncWriteRent, Splitable};
 use monoio::net::{TcpListener, TcpStream};
 
+use super::{check_descriptors, share, wire_bytes};
 use crate::args::{RawArgs, RawServerArgs};
-use crate::measure::{self, Recorder, Tally};
-use crate::report::Calls;
-use crate::{net, runtime, scenario};
+use crate::load::watch;
+use crate::measure::{self, Recorder};
+use crate::report::Report;
+use crate::stats::Tally;
+use crate::{net, runtime};
 
 /// Serves until it is killed. A connection begins with eight bytes that name its pair; the two of one name are joined.
 ///
@@ -79,41 +82,46 @@ async fn copy(mut from: impl AsyncReadRent, mut to: impl AsyncWriteRent) {
 ///
 /// # Errors
 /// The server is not there.
-pub fn run(args: &RawArgs) -> anyhow::Result<Calls> {
+pub fn run(args: &RawArgs) -> anyhow::Result<Report> {
     let shape = &args.shape;
-    let message = scenario::wire_bytes(shape.size);
-    let outcome = measure::run(shape.threads, shape.warmup, shape.seconds, shape.server_pid, |number, recorder| {
-        let pairs: Vec<_> = scenario::share(shape.pairs, number, shape.threads).collect();
-        let args = args.clone();
-        runtime::run(async move {
-            for pair in pairs {
-                let name = ((u64::from(std::process::id()) << 32) | pair as u64).to_le_bytes();
-                let callee = greet(&args, name).await?;
-                let caller = greet(&args, name).await?;
-                let (read, write) = callee.into_split();
-                monoio::spawn(copy(read, write));
-                let recorder = recorder.clone();
-                let in_flight = args.shape.in_flight;
-                monoio::spawn(async move {
-                    if let Err(error) = call(caller, message, in_flight, &recorder).await {
-                        recorder.failed(format_args!("a caller ended: {error}"));
-                    }
-                });
-            }
-            anyhow::Ok::<Tally>(recorder.until_over().await)
-        })?
+    check_descriptors(2 * shape.pairs)?;
+    let outcome = measure::run(&args.run, |number, recorder| {
+        let pairs: Vec<_> = share(shape.pairs, number, args.run.threads).collect();
+        runtime::run(load(args, pairs, recorder))?
     })?;
-    Ok(Calls::new("raw", shape.pairs, shape.in_flight, shape.size, outcome))
+    let mut report = Report::new("raw");
+    report.put("pairs", shape.pairs);
+    report.put("in_flight", shape.in_flight);
+    report.put("size", shape.size);
+    report.answers("calls", &outcome);
+    report.server(&outcome, 2 * outcome.tally.latencies.count());
+    report.end(&outcome, &args.run);
+    Ok(report)
+}
+
+async fn load(args: &RawArgs, pairs: Vec<usize>, recorder: Recorder) -> anyhow::Result<Tally> {
+    let message = wire_bytes(args.shape.size);
+    for pair in pairs {
+        let name = ((u64::from(std::process::id()) << 32) | pair as u64).to_le_bytes();
+        let callee = greet(args, name).await?;
+        let caller = greet(args, name).await?;
+        let (read, write) = callee.into_split();
+        monoio::spawn(copy(read, write));
+        let calls = call(caller, message, args.shape.in_flight, recorder.clone());
+        watch(&recorder, "a caller", calls);
+    }
+    Ok(recorder.until_over().await)
 }
 
 async fn greet(args: &RawArgs, name: [u8; 8]) -> anyhow::Result<TcpStream> {
-    let mut stream = net::connect(args.addr, None).with_context(|| format!("no raw server at {}", args.addr))?;
+    let connected = net::connect(args.addr, None).await;
+    let mut stream = connected.with_context(|| format!("no raw server at {}", args.addr))?;
     net::write(&mut stream, BytesMut::from(&name[..])).await.0?;
     Ok(stream)
 }
 
 /// Keeps `in_flight` messages of `size` bytes on their way, each followed by a new one when it is back.
-async fn call(mut stream: TcpStream, size: usize, in_flight: usize, recorder: &Recorder) -> std::io::Result<()> {
+async fn call(mut stream: TcpStream, size: usize, in_flight: usize, recorder: Recorder) -> anyhow::Result<()> {
     let message = vec![b'x'; size];
     let (mut out, mut buf) = (BytesMut::new(), BytesMut::new());
     let mut started = VecDeque::with_capacity(in_flight);

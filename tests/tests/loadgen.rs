@@ -1,0 +1,318 @@
+//! The load generator, run as its users run it: every scenario for about a second against a real server. What is
+//! checked are counts and that everything is reported, not speeds.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use landline_tests::server::{Data, Server, free_port, run_command};
+use landline_tests::{api, tls, tree, wait};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let path = test.ancestors().nth(2).expect("target/<profile>/deps/test").join("landline-loadgen");
+    assert!(path.is_file(), "{} is missing: `cargo build -p landline-loadgen` makes it", path.display());
+    path
+}
+
+fn loadgen(words: &str) -> Command {
+    let mut command = Command::new(program());
+    command.env_remove("LANDLINE_URL").env_remove("LANDLINE_CA");
+    if let Some(file) = tls::trusted_by_own_clients() {
+        command.env("LANDLINE_CA", file);
+    }
+    command.args(words.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+fn run(words: &str) -> Output {
+    run_command(loadgen(words), LIMIT)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a scenario that must succeed, and gives its JSON.
+fn measured(words: &str) -> Value {
+    let output = run(&format!("{words} --json"));
+    assert!(output.status.success(), "{words}: {}", stderr(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(result["scenario"].as_str(), words.split(' ').next(), "{result}");
+    result
+}
+
+fn number(result: &Value, key: &str) -> u64 {
+    result[key].as_u64().unwrap_or_else(|| panic!("no {key} in {result}"))
+}
+
+/// Every key of a result has its line in the documentation.
+fn assert_documented(result: &Value) {
+    let page = tree::read(Path::new("docs/LOADGEN.md"));
+    let known: BTreeSet<&str> = page.split('`').collect();
+    for key in result.as_object().expect("an object").keys() {
+        // The times of a series have one line for all: `NAME_p50_us` and so on.
+        let is_time = ["p50_us", "p90_us", "p99_us", "p999_us", "max_us", "mean_us"]
+            .iter()
+            .find_map(|time| key.strip_suffix(time))
+            .is_some_and(|series| series.is_empty() || known.contains(series.trim_end_matches('_')));
+        assert!(is_time || known.contains(key.as_str()), "docs/LOADGEN.md does not explain `{key}`");
+    }
+}
+
+/// Options of a short run against this server.
+fn short(server: &Server) -> String {
+    format!("--url {} --server-pid {} --seconds 0.7 --warmup 0.2", server.url, server.pid())
+}
+
+#[test]
+fn every_scenario_with_calls_counts_them_without_an_error() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    for (words, counted) in [
+        ("calls --pairs 4", "calls"),
+        ("calls --pairs 4 --in-flight 8 --size 20000 --threads 2", "calls"),
+        ("calls --pairs 2 --in-flight 2 --via http", "calls"),
+        ("calls --pairs 3 --in-flight 8 --rate 200", "calls"),
+        ("calls --pairs 3 --in-flight 8 --rate 200 --arrivals poisson --via http", "calls"),
+        ("stream --pairs 2 --parts 8 --size 100", "streams"),
+        ("stream --pairs 2 --parts 400 --size 4096", "streams"),
+        ("stream --pairs 2 --parts 8 --gap-ms 5 --via http", "streams"),
+        ("oneway --pairs 2", "messages"),
+        ("churn --lines 6 --pairs 3 --churn 20 --away-ms 50", "calls"),
+        ("mixed --pairs 6 --in-flight 2 --lines 20", "calls"),
+        ("slow --pairs 3 --slow 4", "calls"),
+    ] {
+        let result = measured(&format!("{words} {}", short(&server)));
+        assert!(number(&result, counted) >= 5, "{words}: {result}");
+        assert_eq!(number(&result, "errors"), 0, "{words}: {result}");
+        assert!(result[format!("{counted}_per_s")].as_f64() > Some(1.0), "{words}: {result}");
+        assert!(result["server_cpu_us_per_message"].as_f64() > Some(0.0), "{words}: {result}");
+        assert!(number(&result, "server_rss_bytes") > 1 << 20, "{words}: {result}");
+        assert!(number(&result, "p50_us") <= number(&result, "p99_us"), "{words}: {result}");
+        assert_documented(&result);
+        match words.split(' ').next() {
+            Some("stream") => {
+                assert!(result["bytes_per_s"].as_f64() > Some(100.0), "{result}");
+                assert!(number(&result, "first_part_p50_us") > 0 && number(&result, "gap_p99_us") > 0, "{result}");
+            }
+            Some("churn") => {
+                assert!(number(&result, "lines_closed") > 1 && number(&result, "lines_back") > 1, "{result}");
+                assert_eq!(number(&result, "failed_while_up"), 0, "{result}");
+            }
+            Some("mixed") => {
+                let kinds = ["small", "middle", "large", "stream"];
+                let sum: u64 = kinds.iter().map(|kind| number(&result, &format!("{kind}_calls"))).sum();
+                assert_eq!((sum, number(&result, "lines_at_end")), (number(&result, "calls"), 20), "{result}");
+            }
+            Some("slow") => {
+                assert!(number(&result, "unread_calls") > 0 && result["p50_ratio"].is_f64(), "{result}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "every agent of a run is deleted at its end");
+    server.assert_no_panic();
+}
+
+#[test]
+fn what_runs_plain_runs_over_tls() {
+    let data = Data::new();
+    let server = Server::up_secure(&data, &[]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let words = format!("{} --ca {}", short(&server), server.data.join("tls/certificate.pem").display());
+    for (load, counted) in [
+        ("calls --pairs 4 --in-flight 8 --threads 2", "calls"),
+        ("calls --pairs 2 --in-flight 2 --size 100000 --via http", "calls"),
+        ("stream --pairs 2 --parts 400 --size 4096", "streams"),
+        ("churn --lines 6 --pairs 3 --churn 20 --away-ms 50", "calls"),
+        ("slow --pairs 3 --slow 4", "calls"),
+        ("idle --lines 40", "lines_at_end"),
+        ("storm --lines 40 --seconds 30", "lines_back"),
+    ] {
+        // The last of two equal options counts.
+        let result = measured(&load.replacen(' ', &format!(" {words} "), 1));
+        assert!(number(&result, counted) >= 5, "{load}: {result}");
+        assert_eq!(number(&result, "errors"), 0, "{load}: {result}");
+    }
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "they are deleted over TLS too");
+    server.assert_no_panic();
+}
+
+#[test]
+fn a_server_that_is_not_trusted_gets_no_load() {
+    let (data, other) = (Data::new(), Data::new());
+    let (server, stranger) = (Server::up_secure(&data, &[]), Server::up_secure(&other, &[]));
+    let output = run(&format!(
+        "calls --pairs 1 {} --ca {}",
+        short(&server),
+        stranger.data.join("tls/certificate.pem").display()
+    ));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("certificate"), "{}", stderr(&output));
+}
+
+#[test]
+fn calls_at_a_rate_keep_to_it() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let result = measured(&format!("calls --pairs 4 --in-flight 64 --rate 100 --seconds 3 --url {}", server.url));
+    // What is not answered at the end was due before it; a busy machine may be behind, but never ahead.
+    let (calls, waiting) = (number(&result, "calls"), number(&result, "unanswered_at_end"));
+    assert!(calls <= 410 && calls + waiting >= 200, "{result}");
+    assert!(number(&result, "late_p50_us") < 1_000_000 && result["rate"] == 100.0, "{result}");
+}
+
+#[test]
+fn idle_lines_answer_their_heartbeats() {
+    let data = Data::new();
+    let server = Server::up(&data, &["--heartbeat", "1s"]);
+    let result = measured(&format!("idle --lines 60 --threads 2 {} --seconds 4", short(&server)));
+    assert_eq!((number(&result, "lines_up"), number(&result, "lines_at_end")), (60, 60), "{result}");
+    assert_eq!(number(&result, "errors"), 0, "{result}");
+    assert!(number(&result, "heartbeats_answered") >= 60, "{result}");
+    assert!(result["bytes_per_line"].is_f64() && result["hold_cpu_us"].is_u64(), "{result}");
+    assert_documented(&result);
+}
+
+#[test]
+fn all_lines_are_back_after_they_were_cut() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let result = measured(&format!("storm --lines 100 --threads 2 {} --seconds 30", short(&server)));
+    let counts = ["lines_up", "lines_back", "lines_at_end"].map(|key| number(&result, key));
+    assert_eq!((counts, number(&result, "errors")), ([100; 3], 0), "{result}");
+    assert!(result["all_back_s"].as_f64() > Some(0.0) && number(&result, "attach_p50_us") > 0, "{result}");
+    assert_documented(&result);
+}
+
+#[test]
+fn all_lines_are_back_after_the_server_was_restarted() {
+    let (data, listen) = (Data::new(), format!("127.0.0.1:{}", free_port()));
+    let mut server = Server::up(&data, &["--listen", &listen]);
+    let words = format!("storm --lines 40 --trigger server --url {} --seconds 60 --warmup 0.2 --json", server.url);
+    let mut child = loadgen(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut log = child.stderr.take().expect("piped");
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("restart the server now") {
+        let mut byte = [0];
+        assert_eq!(log.read(&mut byte).expect("its stderr"), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    server.kill();
+    // The kernel takes a killed process's rings down by itself, and its listener with them: a moment later.
+    let mut again = vec!["up", "--listen", &listen, "--rate-limits", "off"];
+    again.extend(server.url.starts_with("https://").then_some("--tls-self-signed"));
+    let _again = wait::eventually(LIMIT, "the server again", || Server::try_start(&data, &again).ok());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{:?}", output.status);
+    let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((number(&result, "lines_up"), number(&result, "lines_back")), (40, 40), "{result}");
+    // Nobody listened between the two.
+    assert!(number(&result, "errors") > 0, "{result}");
+    assert_documented(&result);
+}
+
+#[test]
+fn an_interrupted_run_prints_what_it_measured() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let words = format!("calls --pairs 2 --url {} --seconds 600 --warmup 0 --json", server.url);
+    let child = loadgen(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait::eventually(wait::SOON, "registered agents", || {
+        (api::get(server.addr, "/connect/v1/agents")["total"].as_u64() == Some(4)).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert!(result["interrupted"] == true && number(&result, "calls") > 0, "{result}");
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "its agents are deleted nevertheless");
+}
+
+#[test]
+fn a_plot_is_drawn_and_agents_are_kept_if_that_is_wanted() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let plot = data.beside("plot.svg");
+    let words = format!("calls --pairs 2 {} --keep --svg {}", short(&server), plot.display());
+    let output = run(&words);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("calls_per_s") && table.contains("p999"), "{table}");
+    let svg = std::fs::read_to_string(&plot).expect("the plot");
+    assert!(svg.starts_with("<svg") && svg.contains("99 %") && svg.contains("pairs 2"), "{svg}");
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 4);
+}
+
+#[test]
+fn a_limit_of_registrations_is_explained() {
+    let data = Data::new();
+    let server = Server::up(&data, &["--rate-limits", "registration=2/min"]);
+    let words = format!("calls --pairs 4 --register-timeout 1 --url {}", server.url);
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--rate-limits off"), "{}", stderr(&output));
+    let token = server.data.join("admin-token");
+    let result = measured(&format!("calls --pairs 4 {} --admin-token-file {}", short(&server), token.display()));
+    assert_eq!(number(&result, "errors"), 0, "{result}");
+}
+
+#[test]
+fn a_run_in_which_nothing_worked_fails_and_one_with_errors_says_which() {
+    let output = run("calls --url http://127.0.0.1:1 --pairs 1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("127.0.0.1:1"), "{}", stderr(&output));
+    // One caller may have 64 calls in flight towards one line: the rest of 80 are refused.
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let words = format!("oneway --pairs 1 --in-flight 80 {}", short(&server));
+    let result = measured(&words);
+    assert!(number(&result["errors_by_kind"], "rate_limited") > 0 && number(&result, "messages") > 0, "{result}");
+    assert!(result["first_error"].as_str().expect("the first error").contains("rate_limited"), "{result}");
+    assert_eq!(run(&format!("{words} --strict")).status.code(), Some(1));
+    // Larger than a body in one piece may be: every call is refused.
+    let output = run(&format!("calls --pairs 1 --via http --size 2000000 {} --json", short(&server)));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    let result: Value = serde_json::from_slice(&output.stdout).expect("the result is printed nevertheless");
+    assert!(number(&result, "calls") == 0 && number(&result, "errors") > 0, "{result}");
+}
+
+#[test]
+fn the_same_work_runs_on_nats() {
+    let port = free_port();
+    let log = Data::new();
+    let mut command = Command::new("nats-server");
+    command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-l"]).arg(log.beside("nats.log"));
+    let Ok(mut nats) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        eprintln!("skipped: nats-server is not installed (apt-get install nats-server)");
+        return;
+    };
+    let target = format!("--target nats://127.0.0.1:{port} --server-pid {} --seconds 0.7 --warmup 0.2", nats.id());
+    let result = std::panic::catch_unwind(|| {
+        wait::eventually(wait::SOON, "nats-server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        for (words, counted) in [
+            ("calls --pairs 4 --in-flight 4", "calls"),
+            ("calls --pairs 2 --in-flight 8 --rate 200", "calls"),
+            ("oneway --pairs 3", "messages"),
+            ("idle --lines 50 --threads 2", "lines_at_end"),
+        ] {
+            let result = measured(&format!("{words} {target}"));
+            assert!(number(&result, counted) >= 20, "{words}: {result}");
+            assert_eq!((number(&result, "errors"), result["via"].as_str()), (0, Some("nats")), "{words}: {result}");
+            assert_documented(&result);
+        }
+    });
+    let _ = nats.kill();
+    let _ = nats.wait();
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
