@@ -59,9 +59,10 @@ fn callers_hear_of_it_at_once_and_agents_come_back_by_themselves() {
         "the caller hears of it by a closed connection: {heard}"
     );
     assert_eq!(line.end(SOON), Ended::Lost);
-    let refused = Conn::open(addr).expect_err("nobody listens");
+    // The kernel takes down a killed process's io_uring, and what it accepted for it, in its own time.
+    let refused = eventually(Duration::from_secs(1), "nobody to listen", || Conn::open(addr).err());
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    assert!(killed.elapsed() < Duration::from_secs(1), "it took {:?}", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(2), "it took {:?}", killed.elapsed());
 
     planes.start_switch(&[]);
     // The redial pause grows to 30 s at most; the first ones are short.
