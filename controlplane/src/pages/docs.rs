@@ -44,6 +44,9 @@ documents! {
     "LIMITS" "Every bound, its value and its reason.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
+    "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
+    "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
+    "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";
     "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";
     "ARCHITECTURE" "How it is built: two planes, the crates, and a call's way through them.";
     "adr/0001-two-planes" "Why a control plane and a data plane, and what each may do.";
