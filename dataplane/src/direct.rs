@@ -1,12 +1,11 @@
 //! `call` frames to agents without a line: passed on to the exchange, which calls the agent's own URL, and its answer
 //! told to the calling line. No task of its own: whatever comes is carried out as it comes.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use landline_engine::{CallRequest, DirectReply, LineKey};
+use landline_engine::{CallRequest, DirectReply, LineKey, Map};
 use landline_link::{Caller, PassAnswer, PassHead};
 use landline_uplink::ToExchange;
 use landline_wire::error::{Code, Problem};
@@ -24,8 +23,8 @@ const MAX_PROBLEM_BYTES: usize = 16 << 10;
 /// The calls of this core's lines that the exchange makes, by the line and its own id for the call, and by our number.
 #[derive(Default)]
 pub(crate) struct Directs {
-    numbers: HashMap<(LineKey, u64), u64>,
-    open: HashMap<u64, Direct>,
+    numbers: Map<(LineKey, u64), u64>,
+    open: Map<u64, Direct>,
 }
 
 struct Direct {

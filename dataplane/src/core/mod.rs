@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use landline_engine::{Engine, LineKey, Now};
+use landline_engine::{Engine, LineKey, Map, Now};
 use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
 use landline_wire::error::Origin;
@@ -77,11 +77,11 @@ pub(crate) struct Core {
     posts: Vec<Post>,
     /// Where problem documents point; known with the exchange's welcome.
     origin: RefCell<Rc<Origin>>,
-    pub(crate) lines: RefCell<HashMap<LineKey, Rc<LineIo>>>,
+    pub(crate) lines: RefCell<Map<LineKey, Rc<LineIo>>>,
     /// All HTTP connections, for their deadlines.
-    pub(crate) conns: RefCell<HashMap<u64, Rc<ConnCell>>>,
+    pub(crate) conns: RefCell<Map<u64, Rc<ConnCell>>>,
     /// HTTP exchanges that wait for something, by the number that comes back with it.
-    pub(crate) waiting: RefCell<HashMap<u64, Rc<ConnCell>>>,
+    pub(crate) waiting: RefCell<Map<u64, Rc<ConnCell>>>,
     pub(crate) directs: RefCell<Directs>,
     /// Bytes of bodies that are not complete; see [`Hold`].
     incomplete: Arc<AtomicUsize>,

@@ -260,9 +260,9 @@ impl Engine {
     }
 
     /// The relay ends a call for whoever sends on this line: what is on its way is nobody's fault.
-    pub(super) fn expect_late(&mut self, key: LineKey) {
+    pub(super) fn expect_late(&mut self, key: LineKey, now: Now) {
         if let Some(line) = self.lines.get_mut(key) {
-            line.strays.expect_late();
+            line.strays.expect_late(now.ms());
         }
     }
 
@@ -291,7 +291,7 @@ impl Engine {
         // After the head the caller has the agent's status, but the call failed: the record says so.
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {
-            self.expect_late(line);
+            self.expect_late(line, now);
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Pieces::new());
         }
         match stream {

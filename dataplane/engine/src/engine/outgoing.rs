@@ -147,7 +147,7 @@ impl Engine {
             _ => {
                 // It may be sending its body still, or granting more of the answer.
                 if own.uploads || own.call.is_some() {
-                    line.strays.expect_late();
+                    line.strays.expect_late(now.ms());
                 }
                 line.forget_own_call(id);
             }
@@ -181,7 +181,7 @@ impl Engine {
             return;
         }
         if matches!(reply, DirectReply::Part { more: false, .. } | DirectReply::Failed(_)) {
-            line.strays.expect_late();
+            line.strays.expect_late(now.ms());
             line.forget_own_call(id);
         }
         match reply {
@@ -277,7 +277,7 @@ impl Engine {
         // Nobody got a status; 499 is the usual number for a client that closed its request.
         self.record(call, 499, now);
         if agent_knows {
-            self.expect_late(line);
+            self.expect_late(line, now);
             self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Pieces::new());
         }
     }

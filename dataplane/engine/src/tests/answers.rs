@@ -6,7 +6,7 @@ use landline_wire::frame::{Call, ErrorFrame, Frame, Response};
 use landline_wire::limits::WINDOW_BYTES;
 use landline_wire::pieces::Pieces;
 
-use super::{Node, Sent, agent, known_agent};
+use super::{Node, Sent, agent, agent_with_url, known_agent};
 use crate::types::{ConnKey, DirectReply, Origin, Reply};
 
 #[test]
@@ -67,16 +67,9 @@ fn a_call_to_nobody_ends_as_the_exchange_knows() {
 
 #[test]
 fn an_agent_without_a_line_that_has_a_url_is_called_by_the_exchange() {
-    let direct = landline_link::LookupAnswer::Agent {
-        blocked: false,
-        policy: Default::default(),
-        token_gen: 0,
-        elsewhere: None,
-        direct: true,
-    };
     let mut node = Node::new(2);
     let conn = node.call(0, Some(agent(2)), agent(1), b"body");
-    node.answer_lookups(Some(direct));
+    node.answer_lookups(Some(agent_with_url()));
     let replies = node.reply(conn);
     assert!(matches!(&replies[..], [Reply::Direct(request)] if request.body == b"body"[..].into()), "{replies:?}");
     // One that may not call is not passed on.
@@ -88,13 +81,6 @@ fn an_agent_without_a_line_that_has_a_url_is_called_by_the_exchange() {
 #[test]
 fn a_line_is_told_what_the_exchange_got_for_its_call() {
     let mut node = Node::new(2);
-    let direct = landline_link::LookupAnswer::Agent {
-        blocked: false,
-        policy: Default::default(),
-        token_gen: 0,
-        elsewhere: None,
-        direct: true,
-    };
     let line = node.attach(agent(3));
     node.take(line);
     let target = agent(1).to_string();
@@ -102,7 +88,7 @@ fn a_line_is_told_what_the_exchange_got_for_its_call() {
     for id in [1, 3, 5] {
         node.send(line, &Frame::Call(Call { id, to: &target, body: b"ask", ..Call::default() }));
     }
-    node.answer_lookups(Some(direct));
+    node.answer_lookups(Some(agent_with_url()));
     let passed: Vec<_> = node.directs.iter().map(|(c, k, id, request)| (*c, *k, *id, request.body.len())).collect();
     assert_eq!(passed, [1, 3, 5].map(|id| (core, key, id, 3)));
     let tell = |node: &mut Node, id, reply| {

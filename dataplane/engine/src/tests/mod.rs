@@ -315,5 +315,14 @@ fn owned(message: &[u8]) -> Sent {
 
 /// What the exchange knows of an agent that holds no line.
 pub(super) fn known_agent() -> LookupAnswer {
-    LookupAnswer::Agent { blocked: false, policy: Policy::default(), token_gen: 0, elsewhere: None, direct: false }
+    known(false)
+}
+
+/// The same, of one that can be called at its own URL.
+pub(super) fn agent_with_url() -> LookupAnswer {
+    known(true)
+}
+
+fn known(direct: bool) -> LookupAnswer {
+    LookupAnswer::Agent { blocked: false, policy: Policy::default(), token_gen: 0, elsewhere: None, direct }
 }

@@ -143,8 +143,17 @@ pub struct Strays {
 
 impl Strays {
     /// A call ended for the sender while it might still send: so much more may come.
-    pub fn expect_late(&mut self) {
+    pub fn expect_late(&mut self, now_ms: u64) {
+        self.begin_minute(now_ms);
         self.late = self.late.saturating_add(LATE_FRAMES_PER_CALL);
+    }
+
+    /// Each minute counts anew. Of what was expected before it, one call's worth may still be on its way.
+    fn begin_minute(&mut self, now_ms: u64) {
+        let minute = (now_ms / 60_000) as u32;
+        if minute != self.minute {
+            *self = Self { minute, count: 0, late: self.late.min(LATE_FRAMES_PER_CALL) };
+        }
     }
 
     /// One more.
@@ -152,13 +161,10 @@ impl Strays {
     /// # Errors
     /// 1002 when there were [`MAX_STRAY_FRAMES_PER_MINUTE`] in this minute.
     pub fn count(&mut self, now_ms: u64) -> Result<(), Violation> {
+        self.begin_minute(now_ms);
         if self.late > 0 {
             self.late -= 1;
             return Ok(());
-        }
-        let minute = (now_ms / 60_000) as u32;
-        if minute != self.minute {
-            *self = Self { minute, count: 0, late: 0 };
         }
         self.count += 1;
         if self.count >= MAX_STRAY_FRAMES_PER_MINUTE {
@@ -215,12 +221,18 @@ mod tests {
     fn what_was_on_its_way_when_a_call_ended_does_not_count() {
         let mut strays = Strays::default();
         for _ in 0..10 {
-            strays.expect_late();
+            strays.expect_late(60_000);
         }
+        let mut later = strays;
         for _ in 0..10 * LATE_FRAMES_PER_CALL + 999 {
             strays.count(60_000).unwrap();
         }
         assert_eq!(strays.count(60_000).unwrap_err().code, 1002);
+        // What was not used up is not saved.
+        for _ in 0..LATE_FRAMES_PER_CALL + 999 {
+            later.count(120_000).unwrap();
+        }
+        assert_eq!(later.count(120_000).unwrap_err().code, 1002);
     }
 
     #[test]
