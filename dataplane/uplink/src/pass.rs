@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use landline_link::limits::{MAX_HEAD_BYTES, MAX_PASSES, RESET_GONE};
+use landline_link::limits::{MAX_HEAD_BYTES, RESET_GONE};
 use landline_link::{PassAnswer, PassHead, StreamKind, codec};
-use landline_wire::limits::{READ_BUFFER_BYTES, WINDOW_BYTES};
+use landline_wire::limits::{MAX_PASSES, READ_BUFFER_BYTES, WINDOW_BYTES};
 use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::{Notify, mpsc};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use landline_link::{Credential, Report, SessionUp};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Frame, Ready};
@@ -83,6 +84,7 @@ impl Engine {
         let all_shared = attach.shared && standing.iter().all(|key| self.lines.get(*key).is_some_and(|l| l.shared));
         if all_shared {
             if standing.len() >= MAX_SHARED_LINES {
+                self.stats.reached.count(Bound::SharedLines);
                 return Err(Violation::new(close::CAP_REACHED, "lines_per_agent"));
             }
             return Ok(());
@@ -129,6 +131,9 @@ impl Engine {
     /// The agent's peer broke the protocol.
     pub fn violation(&mut self, key: LineKey, violation: Violation, now: Now) {
         self.stats.violations += 1;
+        if violation.code == close::TOO_BIG {
+            self.stats.reached.count(Bound::Message);
+        }
         self.close_line(key, violation.code, violation.why, now);
     }
 

@@ -1,5 +1,6 @@
 //! The engine: state of one core, and the inputs that change it.
 
+mod absent;
 mod answer;
 mod attach;
 mod feed;
@@ -16,7 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::BytesMut;
 use compact_str::CompactString;
 use landline_link::LookupAnswer;
-use landline_wire::error::Origin as ProblemOrigin;
+use landline_wire::bounds::{Bound, Reached};
+use landline_wire::error::{Code, Origin as ProblemOrigin, Problem};
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::ids::{AgentId, CallId, SessionId};
@@ -31,8 +33,8 @@ use crate::output::Flush;
 use crate::sse::StreamId;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
+use absent::Waiting;
 pub use attach::Attach;
-use place::Waiting;
 use stream::Stream;
 pub use upload::Gathering;
 
@@ -55,6 +57,8 @@ pub struct Stats {
     pub bytes_in: u64,
     /// Body bytes relayed back.
     pub bytes_out: u64,
+    /// How often each bound was reached.
+    pub reached: Reached,
 }
 
 /// One core's brain. See the crate's page for how it is driven.
@@ -72,6 +76,8 @@ pub struct Engine {
     uploads: Map<Origin, CallId>,
     /// Resumable streams of calls that are or were held here.
     streams: Map<StreamId, Stream>,
+    /// Those that are complete, in the order in which they became so; some may be gone.
+    complete_streams: VecDeque<StreamId>,
     replay_bytes: usize,
     /// Where problem documents inside of streams point.
     origin: ProblemOrigin,
@@ -100,12 +106,13 @@ impl Engine {
             core,
             cores,
             credentials: Credentials::new(salt, config.stale_key_limit_ms),
+            calls: CallTable::new(core, config.max_calls),
             config,
             lines: Lines::default(),
             by_token: Map::default(),
-            calls: CallTable::new(core),
             uploads: Map::default(),
             streams: Map::default(),
+            complete_streams: VecDeque::new(),
             replay_bytes: 0,
             origin: ProblemOrigin { public_url: String::new(), prefix: String::new() },
             absent: Map::default(),
@@ -193,7 +200,15 @@ impl Engine {
 
     /// What was counted.
     pub fn stats(&self) -> Stats {
-        self.stats
+        let mut stats = self.stats;
+        stats.reached.add(self.credentials.reached());
+        stats
+    }
+
+    /// Counts that a bound was reached, and gives the problem that its caller is told.
+    fn at_bound(&mut self, bound: Bound, code: Code, detail: impl Into<String>) -> Problem {
+        self.stats.reached.count(bound);
+        Problem::new(code, detail)
     }
 
     /// The settings.
@@ -225,6 +240,11 @@ impl Engine {
     /// The core that holds an agent's lines.
     pub fn home(&self, agent: AgentId) -> usize {
         agent.home_core(self.cores)
+    }
+
+    /// The problem of a call whose bytes are too many for the core.
+    fn over_budget(&mut self) -> Problem {
+        self.at_bound(Bound::CoreBodies, Code::Overloaded, "The relay holds as many bytes as it may.")
     }
 
     fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Pieces) {

@@ -1,5 +1,6 @@
 //! What happens because time passed: overdue calls, silent lines, leaving.
 
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
@@ -29,7 +30,9 @@ impl Engine {
             return;
         }
         for id in self.calls.overdue(now.ms()) {
-            let Some(problem) = self.calls.get(id).map(|call| self.overdue_problem(call, now)) else { continue };
+            let overdue = self.calls.get(id).map(|call| Self::overdue_problem(call, now));
+            let Some((bound, problem)) = overdue else { continue };
+            self.stats.reached.count(bound);
             let code = problem.code.as_str();
             self.fail(id, problem, Some(code), now);
         }
@@ -58,6 +61,7 @@ impl Engine {
             self.send_control(key, Kind::Ping, b"");
         }
         for key in dead {
+            self.stats.reached.count(Bound::Heartbeat);
             self.close_line(key, close::GOING_AWAY, "no sign of life", now);
             abort.push(key);
         }
