@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use landline_engine::{Attach, Now, Verdict};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::handshake;
@@ -83,7 +84,10 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
             Input::Need(bytes) => match conn.fill(bytes).await {
                 Fill::More => {}
                 Fill::End => return Ok(None),
-                Fill::Overdue => return Err(Violation::new(close::INVALID_TOKEN, "no auth in time")),
+                Fill::Overdue => {
+                    conn.core.count(Bound::AuthTime);
+                    return Err(Violation::new(close::INVALID_TOKEN, "no auth in time"));
+                }
             },
         }
     };
@@ -103,7 +107,7 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
             let code = close_code(&problem);
             Err(Violation::new(code, close::reason(code)))
         }
-        Verdict::Ask(_) => Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER))),
+        Verdict::Ask(_) | Verdict::Verify => Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER))),
     }
 }
 
@@ -111,10 +115,11 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
 fn line_place(conn: &Conn) -> Result<Option<Place>, Violation> {
     let Some(lines) = &conn.core.shared.lines else { return Ok(None) };
     lines.admit(conn.peer).map(Some).map_err(|full| {
-        let cap = match full {
-            Full::Total => "lines_per_node",
-            Full::Address => "lines_per_ip",
+        let (bound, cap) = match full {
+            Full::Total => (Bound::Lines, "lines_per_node"),
+            Full::Address => (Bound::LinesOfAddress, "lines_per_ip"),
         };
+        conn.core.count(bound);
         Violation::new(close::CAP_REACHED, cap)
     })
 }
