@@ -31,6 +31,7 @@ pub(crate) struct CoreGauges {
     refused: AtomicU64,
     strays: AtomicU64,
     violations: AtomicU64,
+    tokens_verified: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     reached: ReachedOfCore,
@@ -55,6 +56,7 @@ impl CoreGauges {
             (&self.refused, stats.refused),
             (&self.strays, stats.strays),
             (&self.violations, stats.violations),
+            (&self.tokens_verified, stats.tokens_verified),
             (&self.bytes_in, stats.bytes_in),
             (&self.bytes_out, stats.bytes_out),
         ] {
@@ -88,13 +90,14 @@ const GAUGES: [(&str, &str, Reading); 4] = [
     ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
 ];
 
-const COUNTERS: [(&str, &str, Reading); 8] = [
+const COUNTERS: [(&str, &str, Reading); 9] = [
     ("landline_lines_attached", "Lines that became ready", |core| &core.attached),
     ("landline_calls", "Calls placed on a line", |core| &core.calls),
     ("landline_calls_ended", "Calls that ended, whatever the outcome", |core| &core.ended),
     ("landline_calls_refused", "Calls refused before they reached a line", |core| &core.refused),
     ("landline_stray_frames", "Frames for calls that were not open on their session", |core| &core.strays),
     ("landline_violations", "Sessions ended for a broken protocol", |core| &core.violations),
+    ("landline_tokens_verified", "Tokens whose signature was looked at", |core| &core.tokens_verified),
     ("landline_body_bytes_to_agents", "Body bytes relayed towards agents", |core| &core.bytes_in),
     ("landline_body_bytes_to_callers", "Body bytes relayed back", |core| &core.bytes_out),
 ];

@@ -1,5 +1,7 @@
 //! `GET /connect/ws/agent`: from an HTTP connection to a line.
 
+use std::rc::Rc;
+
 use bytes::BytesMut;
 use landline_engine::{Attach, Now, Verdict};
 use landline_wire::bounds::Bound;
@@ -138,5 +140,5 @@ fn hand_over(mut conn: Conn, attach: Attach, place: Option<Place>) {
 }
 
 async fn end(conn: Conn, violation: Violation) {
-    line::refuse(conn.socket.clone(), violation).await;
+    line::refuse(Rc::clone(&conn.core), conn.socket.clone(), violation).await;
 }

@@ -21,6 +21,7 @@ use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
 use landline_wire::bounds::{Bound, Reached};
 use landline_wire::error::Origin;
+use landline_wire::message::Violation;
 
 use crate::admission::Admission;
 use crate::cards::Cards;
@@ -178,6 +179,14 @@ impl Core {
     /// Counts that a bound was reached.
     pub(crate) fn count(&self, bound: Bound) {
         self.reached.borrow_mut().count(bound);
+    }
+
+    /// The close reason of a session that does not become a line.
+    pub(crate) fn refusal(&self, violation: Violation) -> String {
+        let now = self.now();
+        // Without randomness from the system the clock is better than nothing.
+        let random = self.random().map_or(now.us, u64::from_le_bytes);
+        self.engine.borrow_mut().refusal(violation, random, now)
     }
 
     /// Waits for a turn to do costly work for a connection that attaches.

@@ -75,6 +75,7 @@ pub struct Credentials {
     /// When expired tokens were last looked for, unix seconds.
     swept_s: i64,
     reached: Reached,
+    tokens_verified: u64,
     /// Was there ever a complete snapshot?
     ready: bool,
     /// Since when the exchange is away, monotonic milliseconds; `None`: it is in reach.
@@ -97,6 +98,7 @@ impl Credentials {
             strangers: Strangers::default(),
             swept_s: 0,
             reached: Reached::default(),
+            tokens_verified: 0,
             ready: false,
             away_since: Some(0),
             stale_key_limit_ms,
@@ -255,6 +257,7 @@ impl Credentials {
     pub fn verify(&mut self, token: &str, ip: IpAddr, now: Now) -> Verdict {
         let verdict = self.check_token(token, ip, now);
         let (Verdict::Verify, Some(verifier)) = (&verdict, &self.verifier) else { return verdict };
+        self.tokens_verified += 1;
         match verifier.verify(token, &self.issuer, now.unix_ms.div_euclid(1000)) {
             Ok(claims) => {
                 let (fingerprint, verified) = (self.fingerprint(token), Verified::of(&claims));
@@ -339,6 +342,11 @@ impl Credentials {
     /// Keys, and tokens, that are remembered.
     pub fn remembered(&self) -> (usize, usize) {
         (self.keys.len(), self.tokens.len())
+    }
+
+    /// Tokens whose signature was looked at.
+    pub(crate) fn tokens_verified(&self) -> u64 {
+        self.tokens_verified
     }
 
     /// How often bounds were reached.

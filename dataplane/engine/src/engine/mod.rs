@@ -6,6 +6,7 @@ mod attach;
 mod feed;
 mod outgoing;
 mod place;
+mod redial;
 mod stream;
 mod sweep;
 mod upload;
@@ -35,6 +36,7 @@ use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
 use absent::Waiting;
 pub use attach::Attach;
+use redial::Redials;
 use stream::Stream;
 pub use upload::Gathering;
 
@@ -53,6 +55,8 @@ pub struct Stats {
     pub strays: u64,
     /// Sessions that ended for a broken protocol.
     pub violations: u64,
+    /// Tokens whose signature was looked at.
+    pub tokens_verified: u64,
     /// Body bytes relayed towards agents.
     pub bytes_in: u64,
     /// Body bytes relayed back.
@@ -91,6 +95,7 @@ pub struct Engine {
     held: usize,
     /// Bytes that the shell holds for bodies that are not complete: they count in the same budget.
     unfinished: Arc<AtomicUsize>,
+    redials: Redials,
     draining: bool,
     spool_full: bool,
     effects: VecDeque<Effect>,
@@ -122,6 +127,7 @@ impl Engine {
             next_lookup: 0,
             held: 0,
             unfinished: Arc::default(),
+            redials: Redials::default(),
             draining: false,
             spool_full: false,
             effects: VecDeque::new(),
@@ -202,6 +208,7 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         stats.reached.add(self.credentials.reached());
+        stats.tokens_verified = self.credentials.tokens_verified();
         stats
     }
 
