@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use landline_wire::ids::AgentId;
 use landline_wire::address::customer;
+use landline_wire::ids::AgentId;
 use landline_wire::limits::BAD_CREDENTIALS_PER_IP_PER_S;
 
 use crate::config::{Class, Rate, RateLimits};

@@ -109,7 +109,9 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
             let code = close_code(&problem);
             Err(Violation::new(code, close::reason(code)))
         }
-        Verdict::Ask(_) | Verdict::Verify => Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER))),
+        Verdict::Ask(_) | Verdict::Verify => {
+            Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER)))
+        }
     }
 }
 

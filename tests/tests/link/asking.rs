@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use landline_link::{Lookup, LookupAnswer, Secret};
 use landline_uplink::{ToCore, ToExchange};
 use landline_wire::ids::AgentId;
-use landline_wire::limits::MAX_LOOKUPS_IN_FLIGHT;
+use landline_wire::limits::{MAX_LOOKUPS_IN_FLIGHT, MAX_PASSES};
 use uuid::Uuid;
 
 use crate::world::{Switch, World};
@@ -57,8 +57,26 @@ async fn so_many_questions_are_on_their_way_and_the_others_wait() {
     }
     let answers = answers(&mut switch, count).await;
     assert!(answers.iter().all(|answer| *answer == LookupAnswer::AgentUnknown));
-    // Counted as Bound::LinkLookups.
-    assert!(switch.uplink.figures().lookups_queued > 0);
+    assert!(switch.uplink.figures().lookups_queued > 0, "counted as Bound::LinkLookups");
     assert_eq!(switch.uplink.figures().lookups_failed, 0);
+    switch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_requests_are_passed_on_and_one_more_fails_at_once() {
+    let world = World::new().await;
+    let mut switch = world.switch().await;
+    // Their bodies do not end, and so neither do they.
+    for _ in 0..MAX_PASSES {
+        switch.pass("POST", "/connect/v1/agents", &[("content-type", "application/json")]);
+    }
+    let last = switch.pass("POST", "/connect/v1/agents", &[]);
+    let failed = |message| matches!(message, ToCore::PassFailed(of) if of == last).then_some(());
+    switch.next("a request that fails", failed).await;
+    let figures = switch.uplink.figures();
+    assert_eq!(figures.passes_refused, 1, "counted as Bound::Passes");
+    // Look-ups find a stream in any case.
+    let agent = AgentId(Uuid::from_u128(1));
+    assert_eq!(switch.ask(Lookup::Agent(agent)).await, Some(LookupAnswer::AgentUnknown));
     switch.stop().await;
 }

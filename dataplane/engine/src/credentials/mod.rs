@@ -14,8 +14,8 @@ use landline_wire::ids::AgentId;
 use landline_wire::limits::{MAX_REMEMBERED_CREDENTIALS, MAX_TOKEN_BYTES, MAX_UNKNOWN_KEYS, UNKNOWN_KEY_MS};
 
 use crate::types::Now;
-pub(crate) use pushed::admits;
 use pushed::Pushed;
+pub(crate) use pushed::admits;
 use remembered::{Fingerprint, Remembered};
 use strangers::Strangers;
 

@@ -62,7 +62,8 @@ impl Engine {
         let (line, waits, timeout_ms) = (call.line, matches!(call.phase, Phase::Waiting), call.timeout_ms);
         // Many calls' first windows, granted before their agent took anything, can be more than the line may hold.
         if self.lines.get(line).is_some_and(|line| line.output.len() + body.len() > MAX_LINE_QUEUE_BYTES) {
-            let problem = self.at_bound(Bound::LineQueue, Code::Overloaded, "The agent reads slower than it is called.");
+            let problem =
+                self.at_bound(Bound::LineQueue, Code::Overloaded, "The agent reads slower than it is called.");
             return self.fail(id, problem, Some("overloaded"), now);
         }
         if more {

@@ -74,7 +74,8 @@ fn slots_of_the_call_table() {
 
 #[test]
 fn calls_of_a_lines_own() {
-    let (mut node, line) = node(Config { max_in_flight: usize::MAX, max_in_flight_per_caller: usize::MAX, ..Config::default() });
+    let (mut node, line) =
+        node(Config { max_in_flight: usize::MAX, max_in_flight_per_caller: usize::MAX, ..Config::default() });
     let target = agent(9).to_string();
     for n in 0..=MAX_OUTGOING as u64 {
         node.send(line, &Frame::Call(Call { id: 2 * n + 1, to: &target, ..Call::default() }));
@@ -303,7 +304,10 @@ fn stream(node: &mut Node, line: usize, n: u8, bytes: usize) -> u64 {
     headers.push("content-type", "text/plain");
     let headers = headers.encode();
     let body = Bytes::from(vec![b'x'; bytes]);
-    node.send(line, &Frame::Response(Response { id, headers: headers.as_headers(), body: &body, ..Response::default() }));
+    node.send(
+        line,
+        &Frame::Response(Response { id, headers: headers.as_headers(), body: &body, ..Response::default() }),
+    );
     conn
 }
 

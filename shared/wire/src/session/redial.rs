@@ -77,13 +77,21 @@ mod tests {
         let reason = close::with_redial("overloaded", 7_000);
         let mut redial = Redial::default();
         assert_eq!(redial.after_close_ms(close::TRY_AGAIN_LATER, &reason, 11), Some(7_000));
-        assert_eq!(redial.after_close_ms(close::TRY_AGAIN_LATER, &reason, 11), Some(7_011), "and its own after a failure");
+        assert_eq!(
+            redial.after_close_ms(close::TRY_AGAIN_LATER, &reason, 11),
+            Some(7_011),
+            "and its own after a failure"
+        );
         redial.succeeded();
         assert_eq!(redial.after_close_ms(close::GOING_AWAY, "going away", 11), Some(11), "none is named");
         redial.succeeded();
         let long = close::with_redial("overloaded", 86_400_000);
         assert_eq!(redial.after_close_ms(close::TRY_AGAIN_LATER, &long, 0), Some(LAST_MS), "nobody sends us to sleep");
         assert_eq!(Redial::default().after_close_ms(close::REPLACED, &reason, 0), None);
-        assert_eq!(Redial::default().after_close_ms(close::NORMAL, &reason, 3), Some(3), "it says so of other codes only");
+        assert_eq!(
+            Redial::default().after_close_ms(close::NORMAL, &reason, 3),
+            Some(3),
+            "it says so of other codes only"
+        );
     }
 }
