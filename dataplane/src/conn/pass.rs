@@ -130,7 +130,9 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> 
         Body::Unread => (Pieces::new(), BodyDecoder::new(head.framing)),
     };
     let mut hold = Hold::new(&conn.core);
-    if !decoder.is_done() {
+    if decoder.is_done() {
+        hold.resize(ready.len())?;
+    } else {
         hold.resize(WINDOW_BYTES)?;
         conn.continue_if_asked(head).await;
         conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));

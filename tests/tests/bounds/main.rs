@@ -16,17 +16,17 @@ use landline_tests::ws::Ws;
 use landline_wire::bounds::Bound;
 
 /// How often a bound was reached, as the switch's metrics say.
-pub fn reached(server: &Server, bound: Bound) -> u64 {
+pub(crate) fn reached(server: &Server, bound: Bound) -> u64 {
     server.metric(&format!("landline_bound_reached_total{{bound=\"{}\"}}", bound.label())) as u64
 }
 
 /// The switch tells its numbers a few times a second.
 #[track_caller]
-pub fn is_counted(server: &Server, bound: Bound, least: u64) {
+pub(crate) fn is_counted(server: &Server, bound: Bound, least: u64) {
     eventually(SOON, bound.label(), || (reached(server, bound) >= least).then_some(()));
 }
 
-pub fn from(source: [u8; 4], addr: SocketAddr) -> Conn {
+pub(crate) fn from(source: [u8; 4], addr: SocketAddr) -> Conn {
     Conn::open_from(IpAddr::from(source), addr).expect("it listens")
 }
 

@@ -1,16 +1,17 @@
 //! Storms of bad credentials: what they cost is bounded, and calls go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use landline_tests::api;
 use landline_tests::jwt::{self, Key};
 use landline_tests::line::{ENDPOINT, EchoAgent, Ended, Line};
-use landline_tests::server::{Data, Server};
+use landline_tests::server::{Data, Planes, Server};
 use landline_tests::steady::Steady;
 use landline_tests::ws::Ws;
 use landline_wire::bounds::Bound;
+use landline_wire::close;
 use landline_wire::limits::BAD_CREDENTIALS_PER_IP_PER_S;
 
 use crate::{from, is_counted};
@@ -108,4 +109,20 @@ fn bad_credentials_cost_a_bounded_number_of_look_ups_and_verifications_and_calls
     Line::dial(addr, &api::register(addr, "good").key).expect("a good one from elsewhere").assert_alive();
     server.assert_no_panic();
     echo.stop();
+}
+
+#[test]
+fn whoever_is_refused_for_now_is_told_a_time_of_its_own() {
+    let mut planes = Planes::start();
+    planes.exchange.take().expect("it runs").kill();
+    let switch = planes.switch.as_ref().expect("it runs");
+    // Keys that nobody knows here, and that nobody can be asked about.
+    let times: BTreeSet<u64> = (0..12)
+        .map(|n| match Line::dial(switch.addr, &format!("ll_{n:043}")) {
+            Err(Ended::Closed(1013, reason)) => close::redial_after_ms(&reason).expect("a time"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(times.len() > 6 && times.iter().all(|time| *time < 500), "{times:?}");
+    switch.assert_no_panic();
 }

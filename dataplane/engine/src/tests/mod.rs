@@ -35,7 +35,7 @@ pub(super) enum Sent {
     Credit { id: u64, bytes: u64 },
     Cancel { id: u64, code: Option<String> },
     Error { id: Option<u64>, code: String },
-    Drain,
+    Drain(u64),
     Ping,
     Close(u16),
     Other,
@@ -135,7 +135,9 @@ impl Node {
     pub(super) fn try_attach(&mut self, agent: AgentId, credential: Credential, shared: bool) -> Result<usize, u16> {
         let core = agent.home_core(self.engines.len());
         self.next += 1;
-        let session = SessionId::from_parts(self.next, [self.next as u8; 10]);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.next.wrapping_mul(0x2545_F491_4F6C_DD1D).rotate_left(32).to_be_bytes());
+        let session = SessionId::from_parts(self.next, random);
         let attach = Attach { principal: Principal { agent, credential }, session, shared, parts: self.parts };
         let key = self.engines[core].attach(attach, self.now).map_err(|violation| violation.code)?;
         let reader = Reader::new(Role::Client, 16 << 20);
@@ -323,7 +325,7 @@ fn owned(message: &[u8]) -> Sent {
         Frame::Credit { id, bytes } => Sent::Credit { id, bytes },
         Frame::Cancel { id, code } => Sent::Cancel { id, code: text(code) },
         Frame::Error(e) => Sent::Error { id: e.id, code: e.code.to_owned() },
-        Frame::Drain { .. } => Sent::Drain,
+        Frame::Drain { redial_after_ms, .. } => Sent::Drain(redial_after_ms),
         _ => Sent::Other,
     }
 }
