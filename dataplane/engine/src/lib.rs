@@ -16,6 +16,7 @@
 
 mod call;
 mod config;
+mod counter;
 mod credentials;
 mod engine;
 mod line;
