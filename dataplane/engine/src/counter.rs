@@ -4,14 +4,14 @@ use compact_str::CompactString;
 
 /// Counts in hexadecimal behind a prefix, in the text itself: the next one is nearly always one changed byte.
 #[derive(Debug, Default)]
-pub(crate) struct Counter {
+pub struct Counter {
     text: CompactString,
     prefix: usize,
 }
 
 impl Counter {
     /// The next text. `prefix` is asked for once.
-    pub(crate) fn next(&mut self, prefix: impl FnOnce() -> CompactString) -> CompactString {
+    pub fn next(&mut self, prefix: impl FnOnce() -> CompactString) -> CompactString {
         if self.text.is_empty() {
             self.text = prefix();
             self.prefix = self.text.len();
