@@ -26,6 +26,7 @@ pub struct Head {
     raw: Bytes,
     method: Span,
     target: Span,
+    path: Span,
     fields: Vec<(Span, Span)>,
     /// Is it HTTP/1.1 (not 1.0, which knows no chunks)?
     pub is_11: bool,
@@ -50,8 +51,7 @@ impl Head {
 
     /// The target's path, without the query.
     pub fn path(&self) -> &str {
-        let target = self.target();
-        &target[..target.find('?').unwrap_or(target.len())]
+        self.text(self.path)
     }
 
     /// All fields in order: name as sent, value without surrounding white space.
@@ -120,10 +120,13 @@ pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
         }
     };
     let raw = buf.split_to(len).freeze();
+    let query = raw[target.0 as usize..target.1 as usize].iter().position(|byte| *byte == b'?');
+    let path = (target.0, query.map_or(target.1, |query| target.0 + query as u16));
     let mut head = Head {
         raw,
         method,
         target,
+        path,
         fields,
         is_11: minor == 1,
         framing: Framing::None,
