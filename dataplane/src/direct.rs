@@ -15,7 +15,7 @@ use landline_wire::pieces::Pieces;
 use landline_wire::relay::reaches_caller;
 
 use crate::conn::Pass;
-use crate::core::Core;
+use crate::core::{Core, PassPlace};
 
 /// Bytes of a problem document that are read.
 const MAX_PROBLEM_BYTES: usize = 16 << 10;
@@ -35,6 +35,7 @@ struct Direct {
     window: usize,
     sent: bool,
     answer: Answer,
+    _place: PassPlace,
 }
 
 enum Answer {
@@ -67,7 +68,13 @@ impl Core {
         // The line is there: its engine asks for this. Its socket may be gone already; then nobody waits.
         let Some(from) = self.lines.borrow().get(&line).and_then(|line| line.peer()) else { return };
         let head = pass_head(&self.origin().prefix, &request, from);
-        let direct = Direct { line, id, body: request.body, window: WINDOW_BYTES, sent: false, answer: Answer::None };
+        let Some(_place) = self.begin_pass() else {
+            let failed = DirectReply::Failed(Problem::plain(Code::ExchangeUnavailable));
+            let now = self.now();
+            return self.engine.borrow_mut().direct_reply(line, id, failed, now);
+        };
+        let (body, answer) = (request.body, Answer::None);
+        let direct = Direct { line, id, body, window: WINDOW_BYTES, sent: false, answer, _place };
         {
             let mut directs = self.directs.borrow_mut();
             directs.numbers.insert((line, id), number);

@@ -41,7 +41,7 @@ documents! {
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
-    "LIMITS" "Every bound, its value and its reason.";
+    "LIMITS" "Every bound, its value and its reason, what happens at it, and its counter.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";

@@ -45,6 +45,10 @@ pub(super) async fn serve_direct(
 }
 
 async fn pass(conn: &mut Conn, head: &Head, caller: Option<Caller>, body: Body, asked: &Asked<'_>) -> After {
+    let Some(_place) = conn.core.begin_pass() else {
+        let unread = matches!(body, Body::Unread) && !conn.skip_body(head);
+        return unavailable(conn, head, head.keep_alive && !unread, asked).await;
+    };
     let number = conn.core.number();
     let ticket = conn.core.ticket(number);
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));

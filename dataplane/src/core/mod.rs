@@ -3,13 +3,14 @@
 mod budget;
 mod effects;
 mod mailbox;
+mod passes;
+mod public;
 mod run;
+mod turns;
 mod uplink;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +20,9 @@ use compact_str::{CompactString, format_compact};
 use landline_engine::{Counter, Engine, LineKey, Map, Now};
 use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
+use landline_wire::bounds::{Bound, Reached};
 use landline_wire::error::Origin;
+use landline_wire::message::Violation;
 
 use crate::admission::Admission;
 use crate::cards::Cards;
@@ -32,7 +35,11 @@ use crate::pool::Pool;
 
 pub(crate) use budget::Hold;
 pub(crate) use mailbox::{Adopt, CoreMail, Post, mailbox};
+pub(crate) use passes::PassPlace;
+use passes::Passes;
+use public::PublicCallers;
 pub(crate) use run::{CoreSeat, run};
+use turns::{Turn, Turns};
 
 /// What all cores of a node share. Nothing here is on the path of a call.
 pub(crate) struct Shared {
@@ -102,7 +109,11 @@ pub(crate) struct Core {
     next_number: Cell<u64>,
     ticked_ms: Cell<u64>,
     made_ids: RefCell<Counter>,
-    public_calls: RefCell<HashMap<IpAddr, (u64, u32)>>,
+    public_callers: RefCell<PublicCallers>,
+    passes: Rc<Passes>,
+    turns: Rc<Turns>,
+    /// How often this shell reached a bound; the engine counts its own.
+    reached: RefCell<Reached>,
     stop: Rc<Signal>,
 }
 
@@ -186,28 +197,26 @@ impl Core {
         &self.posts[core]
     }
 
-    /// May another anonymous call come from this address? Counts it if so. A window of a minute, per core.
-    pub(crate) fn admit_public_call(&self, ip: IpAddr, now: Now) -> Result<(), u32> {
-        let most = self.shared.config.public_calls_per_minute;
-        if most == 0 {
-            return Ok(());
+    /// Counts that a bound was reached.
+    pub(crate) fn count(&self, bound: Bound) {
+        self.reached.borrow_mut().count(bound);
+    }
+
+    /// The close reason of a session that does not become a line.
+    pub(crate) fn refusal(&self, violation: Violation) -> String {
+        let now = self.now();
+        // Without randomness from the system the clock is better than nothing.
+        let random = self.random().map_or(now.us, u64::from_le_bytes);
+        self.engine.borrow_mut().refusal(violation, random, now)
+    }
+
+    /// Waits for a turn to do costly work for a connection that attaches.
+    pub(crate) async fn turn(&self) -> Turn {
+        let waiting = self.turns.take();
+        if waiting.has_to_wait() {
+            self.count(Bound::AttachTurns);
         }
-        // Connections are spread over the cores, and so is the bound.
-        let most = most.div_ceil(self.shared.cores as u32);
-        let minute = now.ms() / 60_000;
-        let mut calls = self.public_calls.borrow_mut();
-        if calls.len() > 100_000 {
-            calls.retain(|_, (then, _)| *then == minute);
-        }
-        let entry = calls.entry(ip).or_insert((minute, 0));
-        if entry.0 != minute {
-            *entry = (minute, 0);
-        }
-        if entry.1 >= most {
-            return Err((60 - now.ms() / 1000 % 60) as u32);
-        }
-        entry.1 += 1;
-        Ok(())
+        waiting.await
     }
 
     pub(super) fn publish_largest_call(&self, bytes: usize) {
@@ -218,7 +227,9 @@ impl Core {
     fn publish(&self) {
         let engine = self.engine.borrow();
         let gauges = &self.shared.gauges[self.id];
-        gauges.store(&engine.stats());
+        let mut stats = engine.stats();
+        stats.reached.add(&self.reached.borrow());
+        gauges.store(&stats);
         gauges.lines.store(engine.line_count() as u64, Ordering::Relaxed);
         gauges.calls_open.store(engine.call_count() as u64, Ordering::Relaxed);
         let held = engine.held_bytes() + self.incomplete.load(Ordering::Relaxed);

@@ -1,7 +1,6 @@
 //! A core's thread: accepts, reads its mail, looks at the clock, and leaves when told.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::os::fd::AsRawFd;
@@ -12,11 +11,14 @@ use std::time::Duration;
 
 use landline_engine::Engine;
 use landline_uplink::UplinkSender;
+use landline_wire::bounds::Bound;
 use landline_wire::error::Origin;
+use landline_wire::limits::ACCEPT_REST_MS;
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
 use super::{Core, CoreMail, Post, Shared};
+use crate::admission::Full;
 use crate::{conn, line, runtime};
 
 /// How often calls and connections are looked at for their deadlines.
@@ -24,7 +26,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Letters taken before other tasks run again.
 const LETTERS_AT_ONCE: usize = 256;
 /// How long accepting rests when descriptors or memory are short.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+const ACCEPT_REST: Duration = Duration::from_millis(ACCEPT_REST_MS);
 
 /// Everything that a core's thread needs.
 pub(crate) struct CoreSeat {
@@ -81,7 +83,10 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         next_number: Cell::new(1),
         ticked_ms: Cell::new(0),
         made_ids: RefCell::default(),
-        public_calls: RefCell::new(HashMap::new()),
+        public_callers: RefCell::default(),
+        passes: Rc::default(),
+        turns: Rc::default(),
+        reached: RefCell::default(),
         stop: Rc::default(),
     });
     monoio::spawn(accept(Rc::clone(&core), listener));
@@ -94,19 +99,27 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
 /// Accepts until the listener is shut down. Never cancelled: monoio would lose the accepted descriptor.
 async fn accept(core: Rc<Core>, listener: TcpListener) {
     loop {
+        if core.turns.is_long() {
+            core.count(Bound::AttachQueue);
+            core.turns.short().await;
+        }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
                 match core.shared.admission.admit(ip) {
                     Ok(place) => conn::start(&core, stream, ip, place),
                     // Closed without an answer: to read its request would be to admit it.
-                    Err(_) => {
+                    Err(full) => {
+                        core.count(if full == Full::Total { Bound::Sockets } else { Bound::SocketsOfAddress });
                         core.shared.refused_sockets.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }
             Err(_) if core.shared.draining.load(Ordering::SeqCst) => return,
+            // A peer that left before it was accepted is no reason to keep the others waiting.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
+                core.count(Bound::Descriptors);
                 tracing::warn!(core = core.id, %error, "accepting rests");
                 monoio::time::sleep(ACCEPT_REST).await;
             }

@@ -12,11 +12,13 @@
 //! | `run` | the thread's life: serves the cores, stops in order |
 //! | `dial` | dials for ever |
 //! | `session` | one connection: control stream and reports |
+//! | `flights` | pure: the same question, asked twice at a time, is asked once |
 //! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
 mod boundary;
 mod config;
 mod dial;
+mod flights;
 mod handle;
 mod identity;
 mod join;

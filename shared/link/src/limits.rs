@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use landline_wire::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_PATH_BYTES, WINDOW_BYTES};
+use landline_wire::limits::{
+    MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_LOOKUPS_IN_FLIGHT, MAX_PASSES, MAX_PATH_BYTES, WINDOW_BYTES,
+};
 
 /// Bytes of one message, its length prefix not counted.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -19,9 +21,6 @@ pub const MAX_OPS: usize = 1_000;
 /// reconnect repeats little.
 pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
 
-/// Passed-on requests of one node at a time; one more is answered 503 by the switch. Each may hold one stream window on
-/// each side, so 1 GiB per direction at the very worst.
-pub const MAX_PASSES: usize = 4_096;
 /// Streams of one node at a time. Twice the passed-on requests: look-ups must find one even when every pass is taken by
 /// a slow reader.
 pub const MAX_STREAMS: u32 = 8_192;
@@ -57,4 +56,5 @@ pub const CLOSE_FAILED: u32 = 5;
 
 const _: () = assert!(2 * (MAX_HEADER_BYTES + MAX_PATH_BYTES) <= MAX_HEAD_BYTES);
 const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
+const _: () = assert!(MAX_PASSES + MAX_LOOKUPS_IN_FLIGHT < MAX_STREAMS as usize, "look-ups find a stream");
 const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);

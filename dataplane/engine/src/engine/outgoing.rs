@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
@@ -40,13 +41,14 @@ impl Engine {
             self.checked(key, caller, call, message, now)
         } else {
             let detail = format!("This line has {open} calls of its own open, its most.");
-            Err(Problem::new(Code::RateLimited, detail))
+            Err(self.at_bound(Bound::OwnCalls, Code::RateLimited, detail))
         };
         match checked {
             Ok(request) => self.dial(key, call, request, now),
             Err(problem) => {
                 self.stats.refused += 1;
                 self.send_reply(key, call.id, Reply::Failed(Box::new(problem)));
+                self.bound_replies(key, now);
             }
         }
         Ok(())
@@ -76,6 +78,7 @@ impl Engine {
         let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
         let body = message.slice_ref(call.body);
         if body.len() > self.config.max_body_bytes {
+            self.stats.reached.count(Bound::Body);
             return Err(Problem::plain(Code::BodyTooLarge));
         }
         let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
@@ -174,9 +177,11 @@ impl Engine {
         self.bound_replies(key, now);
     }
 
-    /// Ends a line whose answers wait for it beyond the bound.
-    fn bound_replies(&mut self, key: LineKey, now: Now) {
-        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
+    /// Ends a line whose answers wait for it beyond the bound. To be called after whatever its own frames made wait.
+    pub(super) fn bound_replies(&mut self, key: LineKey, now: Now) {
+        let waits = self.lines.get(key).filter(|line| line.closing_since.is_none()).map_or(0, |line| line.output.len());
+        if waits > MAX_LINE_QUEUE_BYTES {
+            self.stats.reached.count(Bound::LineReplies);
             self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
         }
     }
@@ -206,7 +211,7 @@ impl Engine {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(id)).copied();
         let Some(own) = own.filter(|own| own.direct || own.call.is_some()) else { return self.stray(key, now) };
         if bytes > MAX_CREDIT {
-            let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
+            let problem = self.at_bound(Bound::Credit, Code::FlowControl, "Credit above 2^31.");
             self.cancel_own(key, id, now)?;
             self.send_reply(key, id, Reply::Failed(Box::new(problem)));
         } else if own.direct {

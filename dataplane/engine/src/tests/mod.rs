@@ -3,6 +3,8 @@
 
 mod answers;
 mod attaching;
+mod bounds;
+mod credentials;
 mod feed;
 mod limits;
 mod pieces;
@@ -14,6 +16,7 @@ use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 use landline_link::{Credential, Lookup, LookupAnswer, Op, Policy, Report};
+use landline_wire::bounds::Bound;
 use landline_wire::error::Problem;
 use landline_wire::frame::{Chunk, Frame, Response, decode, encode};
 use landline_wire::ids::{AgentId, SessionId};
@@ -62,6 +65,8 @@ pub(super) struct Node {
     next: u64,
     /// Do new lines take parts?
     pub(super) parts: bool,
+    /// This line's socket takes nothing.
+    pub(super) stalled: Option<usize>,
     /// The next call asks for a stream with this id.
     pub(super) resumable: Option<crate::StreamId>,
     /// The call of the stream that is read, for its credit.
@@ -92,6 +97,7 @@ impl Node {
             direct_news: Vec::new(),
             next: 0,
             parts: false,
+            stalled: None,
             resumable: None,
             streamed: None,
         };
@@ -228,6 +234,11 @@ impl Node {
         }
     }
 
+    /// How often a bound was reached, on all cores.
+    pub(super) fn reached(&self, bound: Bound) -> u64 {
+        self.engines.iter().map(|engine| engine.stats().reached.of(bound)).sum()
+    }
+
     /// Statuses of the audit records so far.
     pub(super) fn audited(&self) -> Vec<u16> {
         let calls = self.reports.iter().filter_map(|report| match report {
@@ -278,7 +289,11 @@ impl Node {
     }
 
     fn flush(&mut self, core: usize, key: LineKey) {
-        let Some(line) = self.lines.iter_mut().find(|line| (line.core, line.key) == (core, key)) else { return };
+        let Some(at) = self.lines.iter().position(|line| (line.core, line.key) == (core, key)) else { return };
+        if self.stalled == Some(at) {
+            return;
+        }
+        let line = &mut self.lines[at];
         while let Some(output) = self.engines[core].take_output(key) {
             match output {
                 Flush::One(buffer) => line.stream.extend_from_slice(&buffer),
