@@ -166,7 +166,7 @@ impl Conn {
             hold.resize(len as usize)?;
         }
         self.continue_if_asked(head).await;
-        self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
+        self.cell.set_deadline(Some(self.core.about_now_ms() + UPLOAD_DEADLINE_MS));
         let body = match head.framing {
             Framing::Length(len) => self.body_of_length(len as usize).await,
             Framing::None | Framing::Chunked | Framing::UntilClose => Ok(Pieces::new()),

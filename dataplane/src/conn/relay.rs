@@ -221,22 +221,23 @@ fn timeout(head: &Head) -> Result<u64, Problem> {
 
 /// The caller's end-to-end headers, as a `headers` map.
 fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
-    let named: Vec<String> = head
-        .headers_named("connection")
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
+    let named: Vec<&str> = head.headers_named("connection").flat_map(|value| value.split(',')).map(str::trim).collect();
     let mut headers = HeadersBuilder::default();
+    let mut lower = String::new();
     for (name, value) in head.fields() {
-        let name = name.to_ascii_lowercase();
-        let is_credential = name == "x-agent-authorization";
-        if !is_credential && (!rules::reaches_agent(&name) || named.contains(&name)) {
+        lower.clear();
+        lower.push_str(name);
+        lower.make_ascii_lowercase();
+        let is_credential = lower == "x-agent-authorization";
+        let is_named = || named.iter().any(|named| named.eq_ignore_ascii_case(name));
+        if !is_credential && (!rules::reaches_agent(&lower) || is_named()) {
             continue;
         }
         let value = std::str::from_utf8(value).ok().filter(|value| rules::is_header_value(value)).ok_or_else(|| {
-            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.").field(&*name)
+            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.")
+                .field(&*lower)
         })?;
-        headers.push(if is_credential { "authorization" } else { &name }, value);
+        headers.push(if is_credential { "authorization" } else { &lower }, value);
     }
     Ok(headers.encode().into_bytes())
 }
@@ -266,8 +267,7 @@ async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<
     let Origin::Http { conn: ConnKey(number), .. } = origin else { return After::Done };
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
     if home == conn.core.id {
-        let now = conn.core.now();
-        conn.core.engine.borrow_mut().place(request, now);
+        conn.core.engine.borrow_mut().place(request, started);
         conn.core.carry_out();
     } else {
         conn.core.send_call(home, request);

@@ -41,8 +41,11 @@ impl Core {
             }
         }
         // One wake per core and batch, however many letters it got.
-        let low = (0..64).filter(|core| rung >> core & 1 == 1);
-        for core in low.chain(rung_beyond) {
+        while rung != 0 {
+            self.post(rung.trailing_zeros() as usize).ring();
+            rung &= rung - 1;
+        }
+        for core in rung_beyond {
             self.post(core).ring();
         }
     }

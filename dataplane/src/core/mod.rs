@@ -12,11 +12,12 @@ mod uplink;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use landline_engine::{Engine, LineKey, Map, Now};
+use compact_str::{CompactString, format_compact};
+use landline_engine::{Counter, Engine, LineKey, Map, Now};
 use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
 use landline_wire::bounds::{Bound, Reached};
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) cores: usize,
     pub(crate) driver: Driver,
     pub(crate) started: Instant,
+    /// What the wall clock would have shown then, unix milliseconds, if it had run since as the monotonic one did.
+    pub(crate) started_unix_ms: AtomicI64,
     /// Different at each start; part of the request ids that are made here.
     pub(crate) boot: u32,
     pub(crate) admission: Arc<Admission>,
@@ -61,10 +64,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The time.
+    /// The time. Of the two clocks only the monotonic one is read; the other is set by it at each tick.
     pub(crate) fn now(&self) -> Now {
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        Now { us: self.started.elapsed().as_micros() as u64, unix_ms }
+        let us = self.started.elapsed().as_micros() as u64;
+        Now { us, unix_ms: self.started_unix_ms.load(Ordering::Relaxed) + (us / 1000) as i64 }
+    }
+
+    /// Sets what is known of the wall clock, which may be set while we run.
+    pub(crate) fn set_clock(&self) {
+        self.started_unix_ms.store(started_unix_ms(self.started), Ordering::Relaxed);
     }
 
     /// Do so many reports wait that no further call may be made?
@@ -72,6 +80,12 @@ impl Shared {
         let spooled = self.uplink_metrics.get().map_or(0, |metrics| metrics.figures().spooled);
         spooled >= self.config.uplink.max_spooled_reports
     }
+}
+
+/// See [`Shared::started_unix_ms`].
+pub(crate) fn started_unix_ms(started: Instant) -> i64 {
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    unix_ms - started.elapsed().as_millis() as i64
 }
 
 /// One core. Everything in it belongs to its thread.
@@ -93,6 +107,8 @@ pub(crate) struct Core {
     /// Bytes of bodies that are not complete; see [`Hold`].
     incomplete: Arc<AtomicUsize>,
     next_number: Cell<u64>,
+    ticked_ms: Cell<u64>,
+    made_ids: RefCell<Counter>,
     public_callers: RefCell<PublicCallers>,
     passes: Rc<Passes>,
     turns: Rc<Turns>,
@@ -134,6 +150,11 @@ impl Core {
         self.shared.now()
     }
 
+    /// Monotonic milliseconds at the last tick, for deadlines of seconds: free, and late by a tick at most.
+    pub(crate) fn about_now_ms(&self) -> u64 {
+        self.ticked_ms.get()
+    }
+
     /// Where problem documents point.
     pub(crate) fn origin(&self) -> Rc<Origin> {
         self.origin.borrow().clone()
@@ -147,8 +168,8 @@ impl Core {
     }
 
     /// A correlation id for a request that brought none: unique, and nothing secret.
-    pub(crate) fn make_request_id(&self) -> String {
-        format!("r-{:08x}-{}-{:x}", self.shared.boot, self.id, self.number())
+    pub(crate) fn make_request_id(&self) -> CompactString {
+        self.made_ids.borrow_mut().next(|| format_compact!("r-{:08x}-{}-", self.shared.boot, self.id))
     }
 
     /// Random bytes from the system.

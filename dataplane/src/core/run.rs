@@ -81,6 +81,8 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         directs: RefCell::default(),
         incomplete,
         next_number: Cell::new(1),
+        ticked_ms: Cell::new(0),
+        made_ids: RefCell::default(),
         public_callers: RefCell::default(),
         passes: Rc::default(),
         turns: Rc::default(),
@@ -129,7 +131,9 @@ async fn tick(core: Rc<Core>) {
     let mut second = 0;
     loop {
         monoio::time::sleep(TICK).await;
+        core.shared.set_clock();
         let now = core.now();
+        core.ticked_ms.set(now.ms());
         {
             let mut engine = core.engine.borrow_mut();
             engine.set_spool_full(core.shared.spool_is_full());

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
-use compact_str::CompactString;
 use landline_link::LookupAnswer;
 use landline_wire::bounds::{Bound, Reached};
 use landline_wire::error::{Code, Origin as ProblemOrigin, Problem};
@@ -27,6 +26,7 @@ use landline_wire::pieces::Pieces;
 
 use crate::call::CallTable;
 use crate::config::Config;
+use crate::counter::Counter;
 use crate::credentials::Credentials;
 use crate::line::Lines;
 use crate::map::Map;
@@ -99,8 +99,8 @@ pub struct Engine {
     draining: bool,
     spool_full: bool,
     effects: VecDeque<Effect>,
-    /// Correlation ids that were made here: what they begin with, once it is known, and how many there were.
-    made_ids: (CompactString, u64),
+    /// Correlation ids that are made here.
+    made_ids: Counter,
     stats: Stats,
 }
 
@@ -131,7 +131,7 @@ impl Engine {
             draining: false,
             spool_full: false,
             effects: VecDeque::new(),
-            made_ids: (CompactString::default(), 0),
+            made_ids: Counter::default(),
             stats: Stats::default(),
         }
     }

@@ -93,17 +93,6 @@ impl Engine {
             Some(id) => id.into(),
             None => self.made_request_id(now),
         };
-        let mut headers = HeadersBuilder::default();
-        // What `connection` names ends here as well (RFC 9110 section 7.6.1).
-        let named: Vec<&str> = call.headers.get("connection").map_or(Vec::new(), |all| all.split(',').collect());
-        let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
-        for (name, value) in call.headers.iter().filter(|(name, _)| !is_named(name)) {
-            if name == "x-agent-authorization" {
-                headers.push("authorization", value);
-            } else if relay::reaches_agent(name) {
-                headers.push(name, value);
-            }
-        }
         Ok(CallRequest {
             origin: Origin::Line { core: self.core, line: key, id: call.id },
             caller: Some(caller),
@@ -112,7 +101,7 @@ impl Engine {
             method: call.method.filter(|method| relay::is_a2a_method(method)).map(Into::into),
             verb: call.verb.map(Into::into),
             path: call.path.filter(|path| !path.is_empty() && *path != "/").map(Into::into),
-            headers: headers.encode().into_bytes(),
+            headers: passed_on(call.headers),
             stream: call.stream,
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
@@ -126,14 +115,7 @@ impl Engine {
     /// A request id for a call that brought none: unique on this node, no secret, and short enough to need no memory of
     /// its own.
     fn made_request_id(&mut self, now: Now) -> CompactString {
-        let (prefix, made) = &mut self.made_ids;
-        if prefix.is_empty() {
-            *prefix = format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core);
-        }
-        *made += 1;
-        let mut id = prefix.clone();
-        push_hex(&mut id, *made);
-        id
+        self.made_ids.next(|| format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core))
     }
 
     /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
@@ -288,6 +270,25 @@ impl Engine {
     }
 }
 
+/// The headers of a call that reach its callee, encoded; nothing is allocated if there are none.
+fn passed_on(all: Headers<'_>) -> Bytes {
+    if all.is_empty() {
+        return Bytes::new();
+    }
+    let mut headers = HeadersBuilder::default();
+    // What `connection` names ends here as well (RFC 9110 section 7.6.1).
+    let named: Vec<&str> = all.get("connection").map_or(Vec::new(), |names| names.split(',').collect());
+    let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
+    for (name, value) in all.iter().filter(|(name, _)| !is_named(name)) {
+        if name == "x-agent-authorization" {
+            headers.push("authorization", value);
+        } else if relay::reaches_agent(name) {
+            headers.push(name, value);
+        }
+    }
+    headers.encode().into_bytes()
+}
+
 /// The headers of an answer that may reach a caller, encoded anew; nothing is allocated if there are none.
 fn filtered(headers: &Bytes) -> Bytes {
     let all = Headers::from_encoded(headers);
@@ -302,13 +303,4 @@ fn filtered(headers: &Bytes) -> Bytes {
         kept.push(name, value);
     }
     kept.encode().into_bytes()
-}
-
-/// Appends a number, without the formatting machinery.
-fn push_hex(out: &mut CompactString, number: u64) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    for place in (0..digits).rev() {
-        let digit = number >> (4 * place) & 15;
-        out.push(char::from(b"0123456789abcdef"[digit as usize]));
-    }
 }
