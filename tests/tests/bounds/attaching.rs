@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use landline_tests::http::Conn;
+use landline_tests::line::EchoAgent;
 use landline_tests::server::{Data, Server};
-use landline_tests::tls;
+use landline_tests::wait::{SOON, eventually};
+use landline_tests::{api, tls};
 use landline_wire::bounds::Bound;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
@@ -39,6 +43,14 @@ impl Client {
         let mut hello = Vec::new();
         self.tls.write_tls(&mut hello).expect("memory");
         self.tcp.write_all(&hello).expect("the connection stands");
+    }
+
+    /// Has the server answered?
+    fn is_answered(&self) -> bool {
+        self.tcp.set_nonblocking(true).expect("a socket");
+        let answered = self.tcp.peek(&mut [0]).is_ok();
+        self.tcp.set_nonblocking(false).expect("a socket");
+        answered
     }
 
     /// Completes the handshake and has a request answered.
@@ -85,4 +97,39 @@ fn handshakes_take_turns_and_whoever_comes_later_waits_in_the_kernel() {
     is_counted(&server, Bound::AttachTurns, CLIENTS as u64 / 2);
     assert_eq!(server.metric("landline_sockets_refused_total"), 0.0, "the kernel held them");
     server.assert_no_panic();
+}
+
+/// Stops the server, or lets it go on.
+fn signal(server: &Server, name: &str) {
+    let sent = Command::new("kill").args([name, &server.pid().to_string()]).status().expect("kill");
+    assert!(sent.success());
+}
+
+#[test]
+fn a_call_does_not_wait_for_a_storm_of_handshakes() {
+    let data = Data::new();
+    let server = Server::up_secure(&data, &["--cores", "1"]);
+    let pem = std::fs::read_to_string(server.data.join("tls/certificate.pem")).expect("the certificate");
+    let config = Arc::new(tls::config(&pem, &[&rustls::version::TLS13]));
+    let agent = api::register(server.addr, "agent");
+    let echo = EchoAgent::start(server.addr, &agent.key);
+    let mut standing = Conn::open(server.addr).expect("it listens");
+    let call = api::call_request(&agent.id, &agent.key, "{}");
+    standing.ask(&call).expect("an answer").expect(200);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|n| Client::connect(server.addr, n, &config)).collect();
+    let are_pending = || (server.metric("landline_sockets_pending") >= CLIENTS as f64).then_some(());
+    eventually(SOON, "all are accepted", are_pending);
+
+    // All hellos and then the call are there when the server looks.
+    signal(&server, "-STOP");
+    clients.iter_mut().for_each(Client::hello);
+    standing.start(&call).expect("sent");
+    signal(&server, "-CONT");
+    let went_on = Instant::now();
+    standing.answer(Duration::from_secs(60)).expect("an answer").expect(200);
+    let (answered, took) = (clients.iter().filter(|client| client.is_answered()).count(), went_on.elapsed());
+    assert!(answered < CLIENTS / 2, "{answered} of {CLIENTS} handshakes came before the call, which took {took:?}");
+    clients.into_iter().for_each(Client::finish);
+    server.assert_no_panic();
+    echo.stop();
 }
