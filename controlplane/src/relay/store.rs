@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use landline_api::relay::RelayEvent;
 use landline_api::time::rfc3339_ms;
 use landline_link::CallRecord;
-use landline_wire::ids::AgentId;
+use landline_wire::ids::{AgentId, NodeId};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
+use uuid::Uuid;
 
-use super::model::{is_good, milliseconds, route_text};
+use super::model::{is_good, milliseconds};
 use crate::auth::store::id;
 use crate::db::{Result, queries};
 use crate::presence::store::Reporter;
@@ -21,6 +22,9 @@ queries! {
             ON CONFLICT (node, boot) DO UPDATE SET seq = excluded.seq, at = excluded.at \
             WHERE report_cursors.seq < excluded.seq";
     SET_LISTING = "UPDATE report_cursors SET listing = $1 WHERE node = $2 AND boot = $3";
+    PLACE = "SELECT next FROM record_cursors WHERE node = $1 AND log = $2";
+    FIRST_PLACE = "INSERT INTO record_cursors (node, log, next, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    MOVE_PLACE = "UPDATE record_cursors SET next = $1, at = $2 WHERE node = $3 AND log = $4 AND next = $5";
     NODE_BOOT = "SELECT boot FROM nodes WHERE id = $1";
     SET_BOOT = "UPDATE nodes SET boot = $1, last_seen = $2 WHERE id = $3";
     TOUCH_NODE = "UPDATE nodes SET last_seen = $1 WHERE id = $2 AND last_seen < $1";
@@ -50,6 +54,7 @@ queries! {
            ORDER BY id DESC LIMIT $7";
     FORGET_CALLS = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ts < $1 ORDER BY ts LIMIT $2)";
     FORGET_HOURS = "DELETE FROM agent_hours WHERE hour < $1";
+    FORGET_PLACES = "DELETE FROM record_cursors WHERE at < $1";
     FORGET_CURSORS = "DELETE FROM report_cursors WHERE at < $1 \
                       AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = report_cursors.node AND n.boot = report_cursors.boot)";
 }
@@ -96,9 +101,31 @@ pub(crate) async fn set_boot(tx: &mut AnyConnection, reporter: Reporter, now_ms:
     Ok(())
 }
 
-pub(crate) async fn touch_node(tx: &mut AnyConnection, reporter: Reporter, now_ms: i64) -> Result<()> {
-    sqlx::query(TOUCH_NODE).bind(now_ms).bind(reporter.node.to_string()).execute(tx).await?;
+pub(crate) async fn touch_node(tx: &mut AnyConnection, node: NodeId, now_ms: i64) -> Result<()> {
+    sqlx::query(TOUCH_NODE).bind(now_ms).bind(node.to_string()).execute(tx).await?;
     Ok(())
+}
+
+/// The place that a log of a switch has reached; `None`: nothing of it is known.
+pub(crate) async fn place(conn: &mut AnyConnection, node: NodeId, log: Uuid) -> Result<Option<u64>> {
+    let row = sqlx::query(PLACE).bind(node.to_string()).bind(log.to_string()).fetch_optional(conn).await?;
+    row.map(|row| Ok(row.try_get::<i64, _>("next")?.unsigned_abs())).transpose()
+}
+
+/// Moves a log's place on from where it was. `false`: it was moved by someone else meanwhile.
+pub(crate) async fn move_place(
+    tx: &mut AnyConnection,
+    node: NodeId,
+    log: Uuid,
+    (from, to): (Option<u64>, u64),
+    now_ms: i64,
+) -> Result<bool> {
+    let (node, log, to) = (node.to_string(), log.to_string(), to.cast_signed());
+    let query = match from {
+        None => sqlx::query(FIRST_PLACE).bind(node).bind(log).bind(to).bind(now_ms),
+        Some(from) => sqlx::query(MOVE_PLACE).bind(to).bind(now_ms).bind(node).bind(log).bind(from.cast_signed()),
+    };
+    Ok(query.execute(tx).await?.rows_affected() == 1)
 }
 
 fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'q, Any, AnyArguments> {
@@ -110,7 +137,7 @@ fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'
         .bind(record.request_id.to_string())
         .bind(i64::from(record.status_code))
         .bind(record.latency_us.min(i64::MAX as u64).cast_signed())
-        .bind(route_text(record.route))
+        .bind(record.route.as_str())
 }
 
 /// Stores calls, in order, and counts them per callee and hour.
@@ -204,5 +231,6 @@ pub(crate) async fn forget_calls(conn: &mut AnyConnection, before: i64, limit: u
 pub(crate) async fn forget_rest(conn: &mut AnyConnection, before: i64) -> Result<()> {
     sqlx::query(FORGET_HOURS).bind(before.div_euclid(HOUR_MS)).execute(&mut *conn).await?;
     sqlx::query(FORGET_CURSORS).bind(before).execute(&mut *conn).await?;
+    sqlx::query(FORGET_PLACES).bind(before).execute(&mut *conn).await?;
     Ok(())
 }

@@ -60,10 +60,9 @@ impl Shared {
         Now { us: self.started.elapsed().as_micros() as u64, unix_ms }
     }
 
-    /// Do so many reports wait that no further call may be made?
+    /// Do so many records wait that no further call may be made?
     pub(crate) fn spool_is_full(&self) -> bool {
-        let spooled = self.uplink_metrics.get().map_or(0, |metrics| metrics.figures().spooled);
-        spooled >= self.config.uplink.max_spooled_reports
+        self.uplink_metrics.get().is_some_and(|metrics| !metrics.has_room())
     }
 }
 

@@ -17,12 +17,12 @@ pub struct Ticket {
 }
 
 /// From a core to the uplink. Sent through an unbounded channel; what is in it is bounded by its senders: look-ups and
-/// passed-on requests by their own limits, reports by the spool's bound ([`crate::Uplink::has_room`]). `Debug` shows
+/// passed-on requests by their own limits, reports by how fast lines come and go. `Debug` shows
 /// nothing of a request but its size.
 pub enum ToExchange {
     /// A question; answered by [`ToCore::Answer`], always, within the look-up timeout.
     Lookup(Ticket, Lookup),
-    /// Something happened. Delivered once, in order per core.
+    /// Something happened to a line. Delivered once, in order per core.
     Report(Report),
     /// A request for the exchange. Body pieces follow until `PassEnd`.
     PassHead(Ticket, PassHead),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use landline_wire::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_PATH_BYTES, WINDOW_BYTES};
 
+use crate::message::MAX_RECORDS_BYTES;
+
 /// Bytes of one message, its length prefix not counted.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// Bytes of a [`crate::PassHead`] or [`crate::PassAnswer`]: a request's path and headers twice over.
@@ -18,6 +20,8 @@ pub const MAX_OPS: usize = 1_000;
 /// Report batches on their way and not acknowledged: enough to fill the exchange's commit time, few enough that a
 /// reconnect repeats little.
 pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
+/// Batches of records on their way and not acknowledged: what the exchange commits together while more is coming.
+pub const MAX_RECORD_BATCHES_IN_FLIGHT: usize = 8;
 
 /// Passed-on requests of one node at a time; one more is answered 503 by the switch. Each may hold one stream window on
 /// each side, so 1 GiB per direction at the very worst.
@@ -57,4 +61,5 @@ pub const CLOSE_FAILED: u32 = 5;
 
 const _: () = assert!(2 * (MAX_HEADER_BYTES + MAX_PATH_BYTES) <= MAX_HEAD_BYTES);
 const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
+const _: () = assert!(2 * MAX_RECORDS_BYTES <= MAX_MESSAGE_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);

@@ -93,9 +93,15 @@ pub const MAX_UNAUTHENTICATED: usize = 2_000;
 pub const MAX_UNAUTHENTICATED_PER_IP: usize = 64;
 /// Look-ups of unknown keys per second and address.
 pub const KEY_LOOKUPS_PER_IP_PER_S: u32 = 20;
-/// Audit records and session reports that wait for the exchange, per node. At the bound new calls get 503
-/// `overloaded`: a call that could not be audited is not made.
-pub const MAX_SPOOLED_REPORTS: usize = 1_000_000;
+/// Bytes of audit records that wait on a switch's disk for the exchange. At the bound new calls get 503 `overloaded`: a
+/// call that could not be audited is not made. A record has about 80 bytes, so these are some 50 million calls.
+pub const SPOOL_BYTES: u64 = 4 << 30;
+/// Bytes of audit records that wait in memory while the disk takes none; at the bound new calls get 503 `overloaded`.
+pub const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
+/// Bytes that the spool leaves free on its file system: with less, records wait in memory.
+pub const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
+/// Reports of lines that wait for the exchange. At the bound they are replaced by a listing of the lines that are up.
+pub const MAX_SESSION_REPORTS: usize = 200_000;
 /// Calls that may wait on one core for a look-up at the exchange.
 pub const MAX_PENDING_LOOKUPS: usize = 16_384;
 

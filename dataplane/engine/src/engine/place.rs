@@ -1,6 +1,6 @@
 //! Calls on their way to a line.
 
-use landline_link::{CallRecord, Lookup, LookupAnswer, Report, Route};
+use landline_link::{CallRecord, Lookup, LookupAnswer, Route};
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Frame, Headers, Request};
 use landline_wire::ids::{AgentId, CallId};
@@ -325,7 +325,7 @@ impl Engine {
     }
 
     fn report_call(&mut self, record: CallRecord) {
-        self.effects.push_back(Effect::Report(Report::Call(record)));
+        self.effects.push_back(Effect::Record(record));
     }
 }
 
