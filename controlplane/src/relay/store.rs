@@ -1,6 +1,7 @@
 //! SQL of the calls.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use landline_api::relay::RelayEvent;
 use landline_api::time::rfc3339_ms;
@@ -28,13 +29,8 @@ queries! {
     NODE_BOOT = "SELECT boot FROM nodes WHERE id = $1";
     SET_BOOT = "UPDATE nodes SET boot = $1, last_seen = $2 WHERE id = $3";
     TOUCH_NODE = "UPDATE nodes SET last_seen = $1 WHERE id = $2 AND last_seen < $1";
-    INSERT_1 = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
-                ($1, $2, $3, $4, $5, $6, $7, $8)";
-    INSERT_8 = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
-                ($1, $2, $3, $4, $5, $6, $7, $8), ($9, $10, $11, $12, $13, $14, $15, $16), \
-                ($17, $18, $19, $20, $21, $22, $23, $24), ($25, $26, $27, $28, $29, $30, $31, $32), \
-                ($33, $34, $35, $36, $37, $38, $39, $40), ($41, $42, $43, $44, $45, $46, $47, $48), \
-                ($49, $50, $51, $52, $53, $54, $55, $56), ($57, $58, $59, $60, $61, $62, $63, $64)";
+    INSERT_ONE = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
+                  ($1, $2, $3, $4, $5, $6, $7, $8)";
     COUNT_HOUR = "INSERT INTO agent_hours (agent, hour, calls, good) VALUES ($1, $2, $3, $4) \
                   ON CONFLICT (agent, hour) DO UPDATE SET calls = agent_hours.calls + excluded.calls, \
                   good = agent_hours.good + excluded.good";
@@ -57,6 +53,23 @@ queries! {
     FORGET_PLACES = "DELETE FROM record_cursors WHERE at < $1";
     FORGET_CURSORS = "DELETE FROM report_cursors WHERE at < $1 \
                       AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = report_cursors.node AND n.boot = report_cursors.boot)";
+}
+
+/// Calls that one statement stores: the way to the database costs as much as some rows do.
+const ROWS: usize = 64;
+/// [`INSERT_ONE`] with so many rows.
+static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| {
+    const COLUMNS: usize = 8;
+    let more = (1..ROWS).map(|row| {
+        let places: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        format!(", ({})", places.join(", "))
+    });
+    std::iter::once(INSERT_ONE.to_owned()).chain(more).collect()
+});
+
+/// The queries that are not written out, by name.
+pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
+    vec![("INSERT_ROWS", &INSERT_ROWS)]
 }
 
 /// Milliseconds of an hour.
@@ -142,12 +155,15 @@ fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'
 
 /// Stores calls, in order, and counts them per callee and hour.
 pub(crate) async fn insert(tx: &mut AnyConnection, records: &[&CallRecord]) -> Result<()> {
-    let (eights, rest) = records.as_chunks::<8>();
-    for eight in eights {
-        eight.iter().fold(sqlx::query(INSERT_8), |query, record| bind(query, record)).execute(&mut *tx).await?;
+    let (many, rest) = records.as_chunks::<ROWS>();
+    for rows in many {
+        rows.iter()
+            .fold(sqlx::query(INSERT_ROWS.as_str()), |query, record| bind(query, record))
+            .execute(&mut *tx)
+            .await?;
     }
     for record in rest {
-        bind(sqlx::query(INSERT_1), record).execute(&mut *tx).await?;
+        bind(sqlx::query(INSERT_ONE), record).execute(&mut *tx).await?;
     }
     // Sorted, so that two batches that count the same agents cannot wait for each other in a circle.
     let mut hours: BTreeMap<(AgentId, i64), (i64, i64)> = BTreeMap::new();

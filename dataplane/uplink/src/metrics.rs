@@ -96,10 +96,16 @@ impl UplinkMetrics {
 
     /// Records that wait for their acknowledgement, wherever they are.
     pub(crate) fn records_waiting(&self) -> u64 {
+        let (made, done) = self.records();
+        made.saturating_sub(done)
+    }
+
+    /// Records that there ever were, and those of them that are done with.
+    pub(crate) fn records(&self) -> (u64, u64) {
         let spool = &self.spool;
         // What is done is read first: what is counted meanwhile can only make the rest larger.
         let done = spool.acknowledged.load(Ordering::Acquire) + spool.lost.load(Ordering::Acquire);
-        (spool.left.load(Ordering::Relaxed) + spool.lanes.records()).saturating_sub(done)
+        (spool.left.load(Ordering::Relaxed) + spool.lanes.records(), done)
     }
 
     /// Reads every counter.

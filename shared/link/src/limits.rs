@@ -32,6 +32,9 @@ pub const MAX_STREAMS: u32 = 8_192;
 /// Bytes that a stream may carry unread. The connection as a whole has no window: one slow reader must not stop the
 /// stream of revocations.
 pub const STREAM_WINDOW_BYTES: u32 = WINDOW_BYTES as u32;
+/// Bytes of the largest datagram upward, where the way allows it: jumbo frames, and loopback. Records come by the
+/// megabyte, and a datagram has its price whatever its size.
+pub const MAX_DATAGRAM_BYTES: u16 = 9_000 - 48;
 
 /// The side that says nothing sends a QUIC ping after this time.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);

@@ -13,7 +13,8 @@
 //! |---|---|
 //! | `lane` | where cores put records |
 //! | `format` | pure: the bytes of a segment, and where a torn one ends |
-//! | `segment`, `folder` | files of a log; the file system's word on space |
+//! | `segment`, `segments`, `folder` | one file, all of them, and where they are; the file system's word on space |
+//! | `sync` | makes files durable beside the writer |
 //! | `log` | the order of records over disk and memory, reading back, reopening |
 //! | `writer` | the thread |
 //! | `flight` | pure: batches on their way, until they are acknowledged |
@@ -24,6 +25,7 @@ mod format;
 mod lane;
 mod log;
 mod segment;
+mod segments;
 mod sync;
 mod writer;
 

@@ -87,7 +87,7 @@ pub(crate) fn start(
         flying: VecDeque::new(),
         gather_at: None,
         tick_at: Instant::now(),
-        written: 0,
+        made: 0,
     };
     let thread = std::thread::Builder::new().name("spool".into()).spawn(move || writer.run())?;
     Ok((Spool { commands, thread }, out))
@@ -104,8 +104,8 @@ struct Writer {
     flying: VecDeque<RecordAck>,
     gather_at: Option<Instant>,
     tick_at: Instant,
-    /// Bytes on disk at the last tick.
-    written: u64,
+    /// Records that there had ever been at the last tick.
+    made: u64,
 }
 
 impl Writer {
@@ -168,11 +168,11 @@ impl Writer {
             _ => {}
         }
         // In the ordinary course of things records are acknowledged, and their files deleted, before this.
-        let written = self.log.disk_bytes();
-        if written > 0 && self.written > 0 && self.waits() && self.syncer.is_free() {
-            self.syncer.sync(self.log.dirty());
+        let (made, done) = self.metrics.records();
+        if done < self.made && self.syncer.is_free() {
+            self.syncer.sync(self.log.disk.dirty());
         }
-        self.written = written;
+        self.made = made;
     }
 
     fn retry(&mut self) {
@@ -180,16 +180,12 @@ impl Writer {
         self.metrics.spool.left.fetch_add(found, Ordering::Relaxed);
     }
 
-    fn waits(&self) -> bool {
-        self.metrics.records_waiting() > 0
-    }
-
     fn publish(&mut self) {
         let spool = &self.metrics.spool;
         let was_refused = spool.refused.swap(self.log.is_refused(), Ordering::Relaxed);
         spool.faults.fetch_add(u64::from(!was_refused && self.log.is_refused()), Ordering::Relaxed);
         spool.lost.fetch_add(self.log.take_lost(), Ordering::Relaxed);
-        spool.disk_bytes.store(self.log.disk_bytes(), Ordering::Relaxed);
+        spool.disk_bytes.store(self.log.disk.bytes(), Ordering::Relaxed);
         spool.unwritten_bytes.store(self.log.unwritten_bytes(), Ordering::Relaxed);
         spool.in_flight.store(self.flying.len(), Ordering::Relaxed);
     }
@@ -200,11 +196,11 @@ impl Writer {
             self.retry();
         }
         let waiting = self.metrics.records_waiting();
-        let lost = waiting.saturating_sub(self.log.kept());
+        let lost = waiting.saturating_sub(self.log.disk.kept());
         if waiting == 0 {
-            self.log.clear();
+            self.log.disk.clear();
         }
-        for file in self.log.dirty() {
+        for file in self.log.disk.dirty() {
             if let Err(error) = file.sync_data() {
                 tracing::error!(%error, "the spool could not be made durable");
             }

@@ -139,7 +139,7 @@ impl World {
 
     /// The file that is written to.
     fn last_file(&self) -> Option<std::path::PathBuf> {
-        self.log.segments.back().filter(|_| self.log.is_open).map(|last| self.log.folder.file(last.number))
+        self.log.disk.list.back().filter(|_| self.log.disk.is_open).map(|last| self.log.disk.folder.file(last.number))
     }
 
     fn step(&mut self, event: Event) {
@@ -185,7 +185,7 @@ proptest! {
         world.log.retry();
         world.flight.connected();
         while world.work() {}
-        prop_assert_eq!(world.log.kept(), 0);
+        prop_assert_eq!(world.log.disk.kept(), 0);
         for (log, (appended, may_miss)) in &world.appended {
             let arrived = world.exchange.0.get(log).map_or(&[][..], |(_, records)| records);
             if *may_miss {
@@ -194,8 +194,8 @@ proptest! {
                 prop_assert_eq!(arrived, appended);
             }
         }
-        world.log.clear();
-        let files = world.log.folder.numbers().unwrap();
+        world.log.disk.clear();
+        let files = world.log.disk.folder.numbers().unwrap();
         prop_assert!(files.is_empty(), "what was delivered is deleted: {:?}", files);
     }
 }
@@ -205,14 +205,14 @@ fn memory_is_bounded_and_everything_is_read_back() {
     let mut world = World::new();
     (0..2_000).for_each(|_| world.append(3));
     assert!(world.log.ahead_bytes <= SIZES.ahead, "{}", world.log.ahead_bytes);
-    assert!(world.log.segments.len() > 100);
-    assert_eq!((world.log.unwritten_bytes(), world.log.kept()), (0, 6_000));
+    assert!(world.log.disk.list.len() > 100);
+    assert_eq!((world.log.unwritten_bytes(), world.log.disk.kept()), (0, 6_000));
     while world.work() {
         // A whole segment may be read at once.
         assert!(world.log.ahead_bytes <= SIZES.ahead + SIZES.segment as usize * 2, "{}", world.log.ahead_bytes);
     }
     assert_eq!(world.exchange.0[&world.log.id].1, (0..6_000).collect::<Vec<_>>());
-    assert!(world.log.segments.len() <= 1, "delivered segments are deleted");
+    assert!(world.log.disk.list.len() <= 1, "delivered segments are deleted");
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn what_waits_goes_in_large_batches() {
 fn a_file_that_is_no_segment_is_set_aside_and_the_others_are_delivered() {
     let mut world = World::new();
     (0..40).for_each(|_| world.append(5));
-    let numbers = world.log.folder.numbers().unwrap();
-    let middle = world.log.folder.file(numbers[numbers.len() / 2]);
-    let missing = world.log.segments[numbers.len() / 2].waiting().1;
+    let numbers = world.log.disk.folder.numbers().unwrap();
+    let middle = world.log.disk.folder.file(numbers[numbers.len() / 2]);
+    let missing = world.log.disk.list[numbers.len() / 2].waiting().1;
     std::fs::write(&middle, b"nonsense").unwrap();
     world.restart();
     while world.work() {}
@@ -244,8 +244,8 @@ fn a_file_that_is_no_segment_is_set_aside_and_the_others_are_delivered() {
 fn a_file_that_breaks_while_it_waits_is_counted_as_lost() {
     let mut world = World::new();
     (0..40).for_each(|_| world.append(5));
-    let damaged = world.log.segments.iter().nth(6).unwrap();
-    let (path, all) = (world.log.folder.file(damaged.number), damaged.waiting().1);
+    let damaged = world.log.disk.list.iter().nth(6).unwrap();
+    let (path, all) = (world.log.disk.folder.file(damaged.number), damaged.waiting().1);
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -261,6 +261,6 @@ fn only_the_owner_may_look() {
     let mut world = World::new();
     world.append(1);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(world.log.folder.path()), 0o700);
+    assert_eq!(mode(world.log.disk.folder.path()), 0o700);
     assert_eq!(mode(&world.last_file().unwrap()), 0o600);
 }
