@@ -54,6 +54,7 @@ documents! {
     "adr/0003-policies-are-pushed" "Why every switch knows who may call whom before anybody calls.";
     "adr/0004-resumable-streams" "Where a stream that can be resumed lives, and what is kept of it.";
     "adr/0005-tls" "Why TLS ends on the switch, and why its machine has no socket.";
+    "adr/0006-records-on-disk" "Why records of calls go by way of a log on disk, and what of them can be lost when.";
 }
 
 /// The address that the documents name; a running server puts its own in its place.

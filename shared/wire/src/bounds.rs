@@ -68,7 +68,7 @@ bounds! {
         "The oldest event that its caller took is forgotten.";
     ReplayOfCore "replay_of_core" "REPLAY_BYTES_PER_CORE" "core"
         "The complete stream that waits longest is forgotten; without one, a new call for a stream gets 503 `overloaded`.";
-    Reports "reports" "MAX_SPOOLED_REPORTS" "switch"
+    Records "records" "SPOOL_BYTES" "switch"
         "The call gets 503 `overloaded`: one that could not be audited is not made.";
     PendingLookups "pending_lookups" "MAX_PENDING_LOOKUPS" "core"
         "The call gets 503 `overloaded`.";

@@ -37,6 +37,7 @@ pub enum Key {
     MaxPending,
     MaxPendingPerIp,
     BodyBudget,
+    SpoolBytes,
     Heartbeat,
     DrainDeadline,
     LogFormat,
@@ -327,6 +328,16 @@ pub static SETTINGS: &[Setting] = &[
         SIZE,
         values::budget_bytes,
         "Bytes of bodies that one core holds at once; beyond them calls get 503"
+    ),
+    setting!(
+        SpoolBytes,
+        "spool_bytes",
+        UP | SWITCH,
+        "BYTES",
+        "4GiB",
+        SIZE,
+        values::spool_bytes,
+        "Bytes of call records that wait on disk (DATA/spool) while the exchange is away or behind; beyond them calls get 503"
     ),
     setting!(
         Heartbeat,
