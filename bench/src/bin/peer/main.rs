@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use landline_wire::ids::AgentId;
 
 /// What the switch is measured beside. The first line on stdout is `ready ADDR`, or `ready http://ADDR`.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ enum Peer {
     /// The floor of two cores for `landline-loadgen raw`: each core reads one end of every pair and writes the other
     /// end's socket itself. No parsing.
     Across(ListenArgs),
+    /// Says which core of a switch holds each agent: ids on stdin, a number for each on stdout.
+    Homes(HomesArgs),
     /// An agent without a relay: an HTTP server that gives the body of a POST back. It takes the agents' lines too and
     /// leaves them silent.
     Direct(ListenArgs),
@@ -53,6 +56,25 @@ struct TungsteniteArgs {
     threads: u16,
 }
 
+#[derive(Debug, Args)]
+struct HomesArgs {
+    /// Cores of the switch.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    cores: u16,
+}
+
+impl HomesArgs {
+    fn print(&self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for line in std::io::stdin().lines() {
+            let line = line?;
+            let agent: AgentId = line.trim().parse().with_context(|| line.clone())?;
+            writeln!(out, "{}", agent.home_core(self.cores.into()))?;
+        }
+        Ok(())
+    }
+}
+
 impl ListenArgs {
     /// Binds and says so.
     fn bind(&self, scheme: &str) -> anyhow::Result<TcpListener> {
@@ -70,6 +92,7 @@ fn main() -> ExitCode {
             args.at.bind("http://").and_then(|listener| tungstenite::serve(listener, args.threads, args.batched))
         }
         Peer::Across(args) => args.bind("").and_then(|listener| across::serve(&listener)),
+        Peer::Homes(args) => args.print(),
         Peer::Direct(args) => args.bind("http://").and_then(direct::serve),
     };
     match served {
