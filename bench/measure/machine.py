@@ -76,8 +76,9 @@ class Machine:
         source = self.options.programs
         if source is None:
             profile = [] if self.options.debug else ["--release"]
-            packages = [word for name in ("landline", "landline-loadgen", "landline-bench") for word in ("-p", name)]
-            subprocess.run(["cargo", "build", "-q", *profile, *packages], cwd=ROOT, check=True)
+            # Apart: the product is measured as it is shipped, without what the peers want of crates that they share.
+            for packages in (["-p", "landline", "-p", "landline-loadgen"], ["-p", "landline-bench"]):
+                subprocess.run(["cargo", "build", "-q", *profile, *packages], cwd=ROOT, check=True)
             target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
             source = target / ("debug" if self.options.debug else "release")
         for name in PROGRAMS:

@@ -52,7 +52,8 @@ def number(value, digits=0):
 
 def shape_table(results, shape):
     digits = 2 if shape.key == CPU else 0
-    rows = [f"| | {shape.unit} | Landline ÷ this | each round | {RATES[shape.scenario]} | p50 µs | p99 µs |", "|---|---|---|---|---|---|---|"]
+    rows = [f"| | {shape.unit} | Landline ÷ this | each round | {RATES[shape.scenario]} | p50 µs | p99 µs |",
+            "|---|---|---|---|---|---|---|"]
     for server in shape.servers:
         if not results.has(shape.name, server):
             continue

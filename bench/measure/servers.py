@@ -57,7 +57,7 @@ class Nats(Server):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        # Above its bound of open connections are the idle lines.
+        # Its own bound is 65,536: idle lines may be more.
         config = here.work / f"{name}.conf"
         config.write_text("max_connections: 200000\n")
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(port), "-c", str(config)]
@@ -155,25 +155,34 @@ class Placed:
 
     def __init__(self, switch, across):
         self.switch = switch
-        for name in ("here", "name", "process", "load_processors", "settle"):
-            setattr(self, name, getattr(switch, name))
-        self.agents = self.here.work / f"{switch.name}-agents-{'across' if across else 'beside'}"
-        if not switch.agents.exists():
-            register = switch.words("idle")
-            run = ["--lines", str(AGENTS), "--warmup", "0", "--seconds", "0.1", "--json"]
-            command = [self.here.program("landline-loadgen"), *register, *run]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        agents = switch.agents.read_text().splitlines()
-        ids = "".join(json.loads(agent)["id"] + "\n" for agent in agents)
-        homes = [self.here.program("landline-peer"), "homes", "--cores", "2"]
-        homes = subprocess.run(homes, input=ids, capture_output=True, text=True, check=True).stdout.split()
-        on = [[agent for agent, home in zip(agents, homes) if home == core] for core in "01"]
-        halves = [(core[::2], core[1::2]) for core in on]
-        # Pairs are neighbours in the file. Callers are on both cores, either way.
-        pairs = zip(on[0], on[1]) if across else (pair for both in zip(*(zip(*half) for half in halves)) for pair in both)
+        self.agents = switch.here.work / f"{switch.name}-agents-{'across' if across else 'beside'}"
+        on = self.agents_of_each_core()
+        if across:
+            pairs = zip(*on)
+        else:
+            # In turns one pair of each core.
+            of_each = [zip(agents[::2], agents[1::2]) for agents in on]
+            pairs = (pair for both in zip(*of_each) for pair in both)
+        # Pairs are neighbours in the file. Callers are on both cores.
         turned = [pair if number % 2 else pair[::-1] for number, pair in enumerate(pairs)]
         self.agents.touch(0o600)
         self.agents.write_text("".join(agent + "\n" for pair in turned for agent in pair))
+
+    def __getattr__(self, name):
+        """Everything else is the switch's."""
+        return getattr(self.switch, name)
+
+    def agents_of_each_core(self):
+        switch = self.switch
+        if not switch.agents.exists():
+            register = [*switch.words("idle"), "--lines", str(AGENTS), "--warmup", "0", "--seconds", "0.1", "--json"]
+            command = [switch.here.program("landline-loadgen"), *register]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        agents = switch.agents.read_text().splitlines()
+        ids = "".join(json.loads(agent)["id"] + "\n" for agent in agents)
+        command = [switch.here.program("landline-peer"), "homes", "--cores", "2"]
+        homes = subprocess.run(command, input=ids, capture_output=True, text=True, check=True).stdout.split()
+        return [[agent for agent, home in zip(agents, homes) if home == core] for core in "01"]
 
     def words(self, scenario):
         return [scenario, "--url", self.switch.url, "--agents-file", str(self.agents)]
