@@ -69,7 +69,8 @@ def words(shape, name, options):
     over_http = ["--via", "http"] if name in ("switch-http", "direct") else []
     timed = {
         "storm": ["--lines", str(options.attaches), "--seconds", "30", "--warmup", "1"],
-        "idle": ["--lines", str(options.lines), "--seconds", str(options.hold), "--warmup", "5"],
+        "idle": ["--lines", str(options.lines), "--seconds", str(options.hold), "--warmup",
+                 str(min(5, options.hold))],
     }.get(shape.scenario, ["--seconds", str(options.seconds), "--warmup", "0.5"])
     return [*over_http, *shape.words, *timed]
 

@@ -15,6 +15,8 @@ from .machine import say
 # Agents that every server has: enough for the most pairs of a shape, and for pairs that are chosen by their cores.
 AGENTS = 320
 DRAIN_LIMIT = 120
+# Sockets that may be new at once: callers over HTTP, and all lines of an attach storm.
+PENDING = 2_000
 # The gauge of records of calls that wait for the exchange.
 WAITING = "landline_reports_waiting"
 
@@ -118,8 +120,8 @@ class Switch(Server):
     def __init__(self, here, name, cores, exchange, tls=False):
         super().__init__(here, name, cores)
         self.exchange, self.data = exchange, here.work / name
-        # All lines of an attach storm come at once, and from few addresses: what is bounded is not what is measured.
-        many = str(here.options.lines + here.options.attaches)
+        # They come from few addresses: what is bounded by address is not what is measured.
+        many = str(PENDING + here.options.lines + here.options.attaches)
         self.process, self.url = here.start(
             name, *self.pin, here.program("landline"), "switch", "--join",
             f"{exchange.join_token()}@{exchange.link}", "--listen", "127.0.0.1:0", "--data", str(self.data), "--cores",
