@@ -91,6 +91,7 @@ def page(results, shapes, conditions, picture):
     lines += [
         f"- switches ({results.driver}) with authentication, limits, call table and audit on; the exchange runs beside "
         "them, and its CPU time is not counted",
+        "- a ratio is the median of each round's: what slows the machine for a while slows all servers of a round",
         "- CPU is the server process's user and system time, divided by the messages it relayed; a call is two messages",
         "",
         "Compare ratios within this page, not figures of two. [How this is measured](README.md).",

@@ -1,5 +1,7 @@
 """What came out: medians over the rounds, and ratios between servers."""
 
+import math
+import operator
 import statistics
 from collections import defaultdict
 
@@ -19,31 +21,38 @@ class Results:
         return (shape, server) in self.runs
 
     def each(self, shape, server, key):
-        return [run[key] for run in self.runs[shape, server]]
+        """The figure of each round; none if the server says nothing of that kind, or was not measured."""
+        runs = self.runs[shape, server] if self.has(shape, server) else []
+        values = [run.get(key) for run in runs]
+        return [] if None in values else values
 
     def median(self, shape, server, key):
-        """None if the server says nothing of that kind."""
-        values = [value for value in self.each_or_none(shape, server, key) if value is not None]
+        values = self.each(shape, server, key)
         return statistics.median(values) if values else None
 
-    def each_or_none(self, shape, server, key):
-        return [run.get(key) for run in self.runs[shape, server]] if self.has(shape, server) else []
+    def between(self, combine, shape, server, beside, key):
+        """The median of what is between two servers in each round. What slows the machine for a while slows both."""
+        rounds = list(zip(self.each(shape, server, key), self.each(shape, beside, key)))
+        return statistics.median(combine(one, other) for one, other in rounds) if rounds else None
 
     def ratio(self, shape, server, beside, key):
-        one, other = self.median(shape, server, key), self.median(shape, beside, key)
-        return one / other if one is not None and other else None
+        return self.between(quotient, shape, server, beside, key)
 
     def judge(self, goal):
         """The figure of a goal and whether it is reached; None if it was not measured."""
-        figure = self.median(goal.shape, goal.server, goal.key)
-        if goal.how == "ratio":
-            figure = self.ratio(goal.shape, goal.server, goal.beside, goal.key)
-        elif goal.how == "difference" and figure is not None:
-            other = self.median(goal.shape, goal.beside, goal.key)
-            figure = None if other is None else figure - other
+        if goal.how == "value":
+            figure = self.median(goal.shape, goal.server, goal.key)
+        else:
+            combine = {"ratio": quotient, "difference": operator.sub}[goal.how]
+            figure = self.between(combine, goal.shape, goal.server, goal.beside, goal.key)
         if figure is None:
             return None
         return figure, figure >= goal.bound if goal.at_least else figure <= goal.bound
+
+
+def quotient(one, other):
+    # A part so short that the clock of CPU time did not tick.
+    return one / other if other else math.inf
 
 
 def with_derived(run):
