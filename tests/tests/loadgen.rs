@@ -141,7 +141,7 @@ fn what_runs_plain_runs_over_tls() {
     ] {
         // The last of two equal options counts.
         let result = measured(&load.replacen(' ', &format!(" {words} "), 1));
-        assert!(number(&result, counted) >= 5, "{load}: {result}");
+        assert!(number(&result, counted) >= 1, "{load}: {result}");
         assert_eq!(number(&result, "errors"), 0, "{load}: {result}");
     }
     assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "they are deleted over TLS too");
