@@ -307,7 +307,7 @@ pub static SETTINGS: &[Setting] = &[
         "2000",
         SIZE,
         values::some,
-        "Sockets that have not spoken or authenticated, in all; one more is closed at once"
+        "Sockets that have not spoken or authenticated, in all; one more waits 250 ms, then it is closed"
     ),
     setting!(
         MaxPendingPerIp,
