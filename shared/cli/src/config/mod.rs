@@ -10,8 +10,8 @@
 //! Everything but [`environment`] and [`read_file`] is pure: texts go in, settings or mistakes come out.
 
 pub mod flags;
-pub mod key;
-mod layer;
+mod key;
+pub mod layer;
 pub mod mistake;
 pub mod server;
 pub mod setting;
