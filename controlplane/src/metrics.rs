@@ -1,5 +1,6 @@
 //! What is measured on the exchange, as OpenMetrics.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -66,9 +67,14 @@ pub struct Metrics {
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     limited: Family<ClassLabels, Counter>,
     calls: Family<StatusLabels, Counter>,
-    batches: Counter,
-    /// Batches of reports that had been applied before.
+    /// Batches of reports of lines that were applied.
+    pub batches: Counter,
+    /// Batches of such reports that had been applied before.
     pub batches_repeated: Counter,
+    /// Records of calls that had been stored before.
+    pub records_repeated: Counter,
+    /// Records of calls that a switch had and lost.
+    pub records_missing: Counter,
     attached: Gauge,
     lines: Gauge,
     listeners: Gauge,
@@ -94,9 +100,14 @@ impl Metrics {
         let calls = Family::default();
         registry.register("calls", "Calls reported by switches or dispatched here, by status", calls.clone());
         let batches = Counter::default();
-        registry.register("report_batches", "Batches of reports applied", batches.clone());
+        registry.register("report_batches", "Batches of reports of lines that were applied", batches.clone());
         let batches_repeated = Counter::default();
-        registry.register("report_batches_repeated", "Batches that had been applied before", batches_repeated.clone());
+        registry.register("report_batches_repeated", "Of such, applied before", batches_repeated.clone());
+        let records_repeated = Counter::default();
+        registry.register("records_repeated", "Records of calls that were stored before", records_repeated.clone());
+        let records_missing = Counter::default();
+        let help = "Records of calls that are missing in what a switch sent: its disk lost them";
+        registry.register("records_missing", help, records_missing.clone());
         let (attached, lines, listeners, revision) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("agents_attached", "Agents that hold a line", attached.clone());
@@ -111,6 +122,8 @@ impl Metrics {
             calls,
             batches,
             batches_repeated,
+            records_repeated,
+            records_missing,
             attached,
             lines,
             listeners,
@@ -138,11 +151,13 @@ impl Metrics {
         self.calls.get_or_create(&StatusLabels { status: call.status_code }).inc();
     }
 
-    /// Counts a batch of reports and the calls in it.
-    pub(crate) fn ingested(&self, calls: &[&CallRecord]) {
-        self.batches.inc();
-        for call in calls {
-            self.calls.get_or_create(&StatusLabels { status: call.status_code }).inc();
+    /// Counts calls that switches reported.
+    pub(crate) fn recorded(&self, calls: &[&CallRecord]) {
+        // Statuses are few, and each costs a lock.
+        let mut statuses = BTreeMap::<u16, u64>::new();
+        calls.iter().for_each(|call| *statuses.entry(call.status_code).or_default() += 1);
+        for (status, count) in statuses {
+            self.calls.get_or_create(&StatusLabels { status }).inc_by(count);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use landline_engine::Stats;
+use landline_uplink::UplinkFigures;
 use landline_wire::bounds::Bound;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -127,30 +128,7 @@ impl Collector for SwitchCollector {
             tls_metrics(&mut encoder, tls.counts())?;
         }
         if let Some(metrics) = shared.uplink_metrics.get() {
-            let link = metrics.figures();
-            gauge(&mut encoder, "landline_link_up", "Is the exchange in reach", i64::from(link.connected))?;
-            counter(&mut encoder, "landline_link_connections", "Link connections that came up", link.connections)?;
-            gauge(&mut encoder, "landline_reports_waiting", "Reports that wait for the exchange", link.spooled as i64)?;
-            counter(
-                &mut encoder,
-                "landline_reports",
-                "Reports that the exchange acknowledged",
-                link.reports_acknowledged,
-            )?;
-            counter(&mut encoder, "landline_lookups", "Questions to the exchange", link.lookups)?;
-            let help = "Questions that waited for the answer to the same one";
-            counter(&mut encoder, "landline_lookups_joined", help, link.lookups_joined)?;
-            counter(&mut encoder, "landline_lookups_failed", "Questions without an answer", link.lookups_failed)?;
-            counter(&mut encoder, "landline_passed_on", "Requests passed on to the exchange", link.passes)?;
-            counter(&mut encoder, "landline_passed_on_failed", "Of those, failed", link.passes_failed)?;
-            gauge(&mut encoder, "landline_link_revision", "Last revision applied", link.revision as i64)?;
-            let expires = link.certificate_expires_s;
-            gauge(
-                &mut encoder,
-                "landline_node_certificate_expires_seconds",
-                "End of the node's certificate, unix time",
-                expires,
-            )?;
+            link_metrics(&mut encoder, &metrics.figures())?;
         }
         Ok(())
     }
@@ -172,6 +150,45 @@ fn bounds(encoder: &mut DescriptorEncoder<'_>, shared: &Shared) -> Result<(), st
         metric.encode(family.encode_family(&[("bound", bound.label())])?)?;
     }
     Ok(())
+}
+
+fn link_metrics(encoder: &mut DescriptorEncoder<'_>, link: &UplinkFigures) -> Result<(), std::fmt::Error> {
+    gauge(encoder, "landline_link_up", "Is the exchange in reach", i64::from(link.connected))?;
+    counter(encoder, "landline_link_connections", "Link connections that came up", link.connections)?;
+    let help = "Records of calls and reports of lines that wait for the exchange";
+    gauge(encoder, "landline_reports_waiting", help, link.waiting as i64)?;
+    let help = "Records and reports that the exchange acknowledged";
+    counter(encoder, "landline_reports", help, link.reports_acknowledged)?;
+    spool_metrics(encoder, link)?;
+    counter(encoder, "landline_lookups", "Questions to the exchange", link.lookups)?;
+    let help = "Questions that waited for the answer to the same one";
+    counter(encoder, "landline_lookups_joined", help, link.lookups_joined)?;
+    counter(encoder, "landline_lookups_failed", "Questions without an answer", link.lookups_failed)?;
+    counter(encoder, "landline_passed_on", "Requests passed on to the exchange", link.passes)?;
+    counter(encoder, "landline_passed_on_failed", "Of those, failed", link.passes_failed)?;
+    gauge(encoder, "landline_link_revision", "Last revision applied", link.revision as i64)?;
+    let (name, help) = ("landline_node_certificate_expires_seconds", "End of the node's certificate, unix time");
+    gauge(encoder, name, help, link.certificate_expires_s)
+}
+
+fn spool_metrics(encoder: &mut DescriptorEncoder<'_>, link: &UplinkFigures) -> Result<(), std::fmt::Error> {
+    let gauges = [
+        ("landline_spool_disk_bytes", "Bytes of records on disk", link.spool_disk_bytes as i64),
+        ("landline_spool_memory_bytes", "Bytes of records that are not on disk", link.spool_memory_bytes as i64),
+        ("landline_spool_batches", "Batches of records on their way", link.spool_batches as i64),
+        (
+            "landline_spool_writable",
+            "1 if the disk takes records, 0 if they wait in memory",
+            link.spool_writable.into(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        gauge(encoder, name, help, value)?;
+    }
+    let help = "How often the disk ceased to take records";
+    counter(encoder, "landline_spool_faults", help, link.spool_faults)?;
+    let help = "Records that were on disk and could not be read back";
+    counter(encoder, "landline_spool_lost", help, link.spool_lost)
 }
 
 fn tls_metrics(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> Result<(), std::fmt::Error> {

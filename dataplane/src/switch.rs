@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landline_engine::{Config, Engine};
-use landline_uplink::{Deliver, Uplink};
+use landline_uplink::{Deliver, Left, Uplink};
 use landline_wire::ids::CallId;
 
 use crate::admission::Admission;
@@ -143,8 +143,8 @@ impl Switch {
     }
 
     /// Leaves: stops accepting, tells every line, lets calls in flight end within `deadline`, delivers what is left to
-    /// report, and ends the threads. Blocks. Gives the number of reports that could not be delivered.
-    pub fn drain(self, deadline: Duration) -> usize {
+    /// report, and ends the threads. Blocks. Gives the records of calls that could not be delivered.
+    pub fn drain(self, deadline: Duration) -> Left {
         let until = Instant::now() + deadline;
         let deadline_ms = deadline.as_millis() as u64;
         for post in &self.posts {

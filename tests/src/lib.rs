@@ -13,11 +13,12 @@
 //! | [`leak`] | a marker string in all its forms |
 //! | [`jwt`] | tokens, good and forged |
 //! | [`nat`] | network namespaces behind NAT |
-//! | [`steady`] | callers that go on while something happens |
+//! | [`steady`], [`burst`] | callers that go on while something happens; one that makes many calls fast |
 //! | [`wait`] | bounded waiting |
 //! | [`tree`] | the project's own files, for the tests of its shape |
 
 pub mod api;
+pub mod burst;
 pub mod frame;
 pub mod http;
 pub mod jwt;

@@ -359,6 +359,20 @@ impl Drop for Server {
     }
 }
 
+/// A command as a script starts it, in a mount namespace of its own.
+fn scripted(script: &str, command: &Command) -> Command {
+    let mut scripted = Command::new("unshare");
+    scripted.args(["-m", "sh", "-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => scripted.env(name, value),
+            None => scripted.env_remove(name),
+        };
+    }
+    scripted.stdin(Stdio::null());
+    scripted
+}
+
 /// The two planes in two processes, with ports that survive restarts.
 #[derive(Debug)]
 pub struct Planes {
@@ -367,6 +381,10 @@ pub struct Planes {
     link: String,
     listen: String,
     switch_env: Vec<(&'static str, String)>,
+    /// Arguments that every start of the switch gets.
+    pub switch_args: Vec<&'static str>,
+    /// A shell script, run as root of mounts of its own, that ends with `exec "$@"`: the switch is started by it.
+    pub switch_script: Option<String>,
     /// The exchange, while it runs.
     pub exchange: Option<Server>,
     /// The switch, while it runs.
@@ -393,6 +411,8 @@ impl Planes {
             link: format!("127.0.0.1:{}", free_port()),
             listen: format!("127.0.0.1:{}", free_port()),
             switch_env,
+            switch_args: Vec::new(),
+            switch_script: None,
             exchange: None,
             switch: None,
         };
@@ -429,8 +449,19 @@ impl Planes {
         }
         args.extend(join);
         let mut command = command(&args);
-        command.args(["--data", &self.switch_data.text()]).envs(self.switch_env.iter().cloned());
+        if let Some(script) = &self.switch_script {
+            command = scripted(script, &command);
+        }
+        command
+            .args(["--data", &self.switch_data.text()])
+            .args(&self.switch_args)
+            .envs(self.switch_env.iter().cloned());
         self.switch = Some(Server::spawn(command, &self.switch_data).unwrap_or_else(|why| panic!("{why}")));
+    }
+
+    /// The switch's data directory.
+    pub fn switch_data(&self) -> PathBuf {
+        self.switch_data.path()
     }
 
     /// Where callers arrive.

@@ -159,6 +159,7 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,
         crate::relay::store::QUERIES,
+        &crate::relay::store::made_queries(),
     ]
     .concat()
 }

@@ -46,10 +46,12 @@ impl Topic {
     }
 }
 
-/// Publishes calls.
+/// Publishes calls: of more than the ring holds the newest, since no listener would see the others.
 pub(crate) fn publish_calls(exchange: &Exchange, calls: &[&CallRecord]) {
-    let events = calls.iter().map(|call| ("relay.request", serde_json::to_string(&relay::event(call))));
-    exchange.events.publish(Topic::Relay, events.filter_map(|(kind, json)| Some((kind, json.ok()?))));
+    let newest = &calls[calls.len().saturating_sub(exchange.config.events_ring)..];
+    let json = newest.iter().filter_map(|call| serde_json::to_string(&relay::event(call)).ok());
+    let events: Vec<_> = json.map(|json| ("relay.request", json)).collect();
+    exchange.events.publish(Topic::Relay, events);
 }
 
 /// Publishes that agents became reachable over a line, or ceased to be.

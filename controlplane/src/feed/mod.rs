@@ -14,7 +14,7 @@
 //! | `server` | connections and their streams |
 //! | `registry` | the nodes that are connected here |
 //! | `join` | joins and renewals over the wire |
-//! | `control`, `reports`, `lookup`, `pass` | one kind of stream each |
+//! | `control`, `reports`, `records`, `lookup`, `pass` | one kind of stream each |
 //! | `store` | SQL |
 
 mod ca;
@@ -23,6 +23,7 @@ mod join;
 mod lookup;
 pub mod nodes;
 mod pass;
+mod records;
 mod registry;
 mod reports;
 pub mod server;

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::ca::{Ca, CaError, node_of};
 use super::registry::Registry;
 use super::store::{self, State};
-use super::{control, join, lookup, pass, reports, tls};
+use super::{control, join, lookup, pass, records, reports, tls};
 use crate::db::{Db, DbError};
 use crate::state::{Exchange, FeedCommand};
 
@@ -275,6 +275,7 @@ async fn stream_of(link: Arc<Link>, send: SendStream, mut recv: RecvStream) {
             }
         }
         Some(StreamKind::Reports) => reports::run(link, send, recv).await,
+        Some(StreamKind::Records) => records::run(link, send, recv).await,
         Some(StreamKind::Lookup) => work.track_future(lookup::run(link, send, recv)).await,
         Some(StreamKind::Pass) => work.track_future(pass::run(link, send, recv)).await,
         Some(StreamKind::Renew) => work.track_future(join::renew(link, send, recv)).await,

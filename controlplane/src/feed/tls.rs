@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_STREAMS, STREAM_WINDOW_BYTES};
+use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_DATAGRAM_BYTES, MAX_STREAMS, STREAM_WINDOW_BYTES};
 use landline_link::{ALPN_JOIN, ALPN_LINK};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
@@ -61,6 +61,8 @@ fn transport() -> TransportConfig {
 pub(crate) fn endpoint_config(ca: &Ca) -> EndpointConfig {
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, ca.reset_key())));
     config.cid_generator(|| Box::new(ConnectionIds));
+    let bounded = config.max_udp_payload_size(MAX_DATAGRAM_BYTES).map(drop);
+    debug_assert!(bounded.is_ok(), "it is above the least that QUIC allows");
     config
 }
 

@@ -45,6 +45,7 @@ documents! {
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
+    "perf/README" "How the switch is measured: beside what, and what of it is kept.";
     "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
     "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";
     "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";
@@ -54,6 +55,7 @@ documents! {
     "adr/0003-policies-are-pushed" "Why every switch knows who may call whom before anybody calls.";
     "adr/0004-resumable-streams" "Where a stream that can be resumed lives, and what is kept of it.";
     "adr/0005-tls" "Why TLS ends on the switch, and why its machine has no socket.";
+    "adr/0006-records-on-disk" "Why records of calls go by way of a log on disk, and what of them can be lost when.";
 }
 
 /// The address that the documents name; a running server puts its own in its place.

@@ -1,6 +1,6 @@
-//! Reports of a switch: each batch once, in one transaction.
+//! Reports of a switch's lines: each batch once, in one transaction.
 
-use landline_link::{CallRecord, MAX_BATCH, Report, ReportBatch};
+use landline_link::{MAX_BATCH, Report, ReportBatch};
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
@@ -34,29 +34,19 @@ pub async fn ingest(exchange: &Exchange, node: NodeId, boot: Uuid, batch: &Repor
         presence::new_boot(&mut tx, reporter, now, &mut outcome).await?;
         true
     } else {
-        store::touch_node(&mut tx, reporter, now).await?;
-        // Reports of a boot that a newer one has replaced say nothing about lines any more; its calls still count.
+        store::touch_node(&mut tx, node, now).await?;
+        // Reports of a boot that a newer one has replaced say nothing about lines any more.
         store::node_boot(&mut tx, reporter).await?.is_none_or(|newest| newest == boot.to_string())
     };
     let listing = before.and_then(|cursor| cursor.listing);
     if current {
         sessions(&mut tx, reporter, batch, listing, now, &mut outcome).await?;
     }
-    let calls: Vec<&CallRecord> = batch.reports.iter().filter_map(call).collect();
-    store::insert(&mut tx, &calls).await?;
     tx.commit().await?;
 
-    exchange.metrics.ingested(&calls);
-    events::publish_calls(exchange, &calls);
+    exchange.metrics.batches.inc();
     events::publish_presence(exchange, &outcome.changes);
     Ok(outcome.kicks)
-}
-
-fn call(report: &Report) -> Option<&CallRecord> {
-    match report {
-        Report::Call(record) => Some(record),
-        _ => None,
-    }
 }
 
 /// Applies what a batch says of sessions, in order. `listing`: where a listing began that has not ended yet.
@@ -82,7 +72,6 @@ async fn sessions(
             Report::SessionDown { agent, session, at } => {
                 presence::down(tx, reporter, *agent, *session, *at, outcome).await?;
             }
-            Report::Call(_) => {}
         }
     }
     if listing != stored {

@@ -1,8 +1,9 @@
 //! The record of calls: what the switches report of each, once each, and what is published of it; and the calls that the
 //! exchange makes itself, to agents without a line ([`direct`]).
 //!
-//! Owns `calls`, `agent_hours` and `report_cursors`. Invariants: a batch of reports is applied once, in one transaction
-//! with its sequence; a record has nothing but the eight published fields.
+//! Owns `calls`, `agent_hours`, `record_cursors` and `report_cursors`. Invariants: a record is stored once, in one
+//! transaction with the place that its log has reached, and a batch of reports likewise with its sequence; a record has
+//! nothing but the eight published fields.
 //!
 //! | route | |
 //! |---|---|
@@ -16,6 +17,7 @@ pub(crate) mod http;
 mod ingest;
 mod model;
 pub mod ops;
+mod record;
 pub(crate) mod store;
 pub(crate) mod sweep;
 

@@ -2,17 +2,9 @@
 
 use landline_api::relay::RelayEvent;
 use landline_api::time::rfc3339_ms;
-use landline_link::{CallRecord, Route};
+use landline_link::CallRecord;
 
 use crate::error::{Error, Result};
-
-/// The published text of a route.
-pub(crate) fn route_text(route: Route) -> &'static str {
-    match route {
-        Route::Relay => "relay",
-        Route::HttpDirect => "http_direct",
-    }
-}
 
 /// What is published of a call.
 pub(crate) fn event(record: &CallRecord) -> RelayEvent {
@@ -24,7 +16,7 @@ pub(crate) fn event(record: &CallRecord) -> RelayEvent {
         request_id: record.request_id.to_string(),
         status_code: record.status_code,
         latency_ms: milliseconds(record.latency_us),
-        route: route_text(record.route).to_owned(),
+        route: record.route.as_str().to_owned(),
     }
 }
 
@@ -83,6 +75,7 @@ pub(crate) fn cursor_text(id: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use landline_link::Route;
     use landline_wire::ids::AgentId;
 
     use super::*;

@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 
 pub use super::ingest::ingest;
 use super::model::{Figures, cursor_text, latencies};
+pub use super::record::record;
 use super::store::{self, LogQuery};
 pub use super::sweep::forget_old;
 use crate::db::Result;

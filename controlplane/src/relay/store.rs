@@ -1,16 +1,18 @@
 //! SQL of the calls.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use landline_api::relay::RelayEvent;
 use landline_api::time::rfc3339_ms;
 use landline_link::CallRecord;
-use landline_wire::ids::AgentId;
+use landline_wire::ids::{AgentId, NodeId};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
+use uuid::Uuid;
 
-use super::model::{is_good, milliseconds, route_text};
+use super::model::{is_good, milliseconds};
 use crate::auth::store::id;
 use crate::db::{Result, queries};
 use crate::presence::store::Reporter;
@@ -21,16 +23,14 @@ queries! {
             ON CONFLICT (node, boot) DO UPDATE SET seq = excluded.seq, at = excluded.at \
             WHERE report_cursors.seq < excluded.seq";
     SET_LISTING = "UPDATE report_cursors SET listing = $1 WHERE node = $2 AND boot = $3";
+    PLACE = "SELECT next FROM record_cursors WHERE node = $1 AND log = $2";
+    FIRST_PLACE = "INSERT INTO record_cursors (node, log, next, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    MOVE_PLACE = "UPDATE record_cursors SET next = $1, at = $2 WHERE node = $3 AND log = $4 AND next = $5";
     NODE_BOOT = "SELECT boot FROM nodes WHERE id = $1";
     SET_BOOT = "UPDATE nodes SET boot = $1, last_seen = $2 WHERE id = $3";
     TOUCH_NODE = "UPDATE nodes SET last_seen = $1 WHERE id = $2 AND last_seen < $1";
-    INSERT_1 = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
-                ($1, $2, $3, $4, $5, $6, $7, $8)";
-    INSERT_8 = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
-                ($1, $2, $3, $4, $5, $6, $7, $8), ($9, $10, $11, $12, $13, $14, $15, $16), \
-                ($17, $18, $19, $20, $21, $22, $23, $24), ($25, $26, $27, $28, $29, $30, $31, $32), \
-                ($33, $34, $35, $36, $37, $38, $39, $40), ($41, $42, $43, $44, $45, $46, $47, $48), \
-                ($49, $50, $51, $52, $53, $54, $55, $56), ($57, $58, $59, $60, $61, $62, $63, $64)";
+    INSERT_ONE = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
+                  ($1, $2, $3, $4, $5, $6, $7, $8)";
     COUNT_HOUR = "INSERT INTO agent_hours (agent, hour, calls, good) VALUES ($1, $2, $3, $4) \
                   ON CONFLICT (agent, hour) DO UPDATE SET calls = agent_hours.calls + excluded.calls, \
                   good = agent_hours.good + excluded.good";
@@ -50,8 +50,26 @@ queries! {
            ORDER BY id DESC LIMIT $7";
     FORGET_CALLS = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ts < $1 ORDER BY ts LIMIT $2)";
     FORGET_HOURS = "DELETE FROM agent_hours WHERE hour < $1";
+    FORGET_PLACES = "DELETE FROM record_cursors WHERE at < $1";
     FORGET_CURSORS = "DELETE FROM report_cursors WHERE at < $1 \
                       AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = report_cursors.node AND n.boot = report_cursors.boot)";
+}
+
+/// Calls that one statement stores: the way to the database costs as much as some rows do.
+const ROWS: usize = 64;
+/// [`INSERT_ONE`] with so many rows.
+static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| {
+    const COLUMNS: usize = 8;
+    let more = (1..ROWS).map(|row| {
+        let places: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        format!(", ({})", places.join(", "))
+    });
+    std::iter::once(INSERT_ONE.to_owned()).chain(more).collect()
+});
+
+/// The queries that are not written out, by name.
+pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
+    vec![("INSERT_ROWS", &INSERT_ROWS)]
 }
 
 /// Milliseconds of an hour.
@@ -96,9 +114,31 @@ pub(crate) async fn set_boot(tx: &mut AnyConnection, reporter: Reporter, now_ms:
     Ok(())
 }
 
-pub(crate) async fn touch_node(tx: &mut AnyConnection, reporter: Reporter, now_ms: i64) -> Result<()> {
-    sqlx::query(TOUCH_NODE).bind(now_ms).bind(reporter.node.to_string()).execute(tx).await?;
+pub(crate) async fn touch_node(tx: &mut AnyConnection, node: NodeId, now_ms: i64) -> Result<()> {
+    sqlx::query(TOUCH_NODE).bind(now_ms).bind(node.to_string()).execute(tx).await?;
     Ok(())
+}
+
+/// The place that a log of a switch has reached; `None`: nothing of it is known.
+pub(crate) async fn place(conn: &mut AnyConnection, node: NodeId, log: Uuid) -> Result<Option<u64>> {
+    let row = sqlx::query(PLACE).bind(node.to_string()).bind(log.to_string()).fetch_optional(conn).await?;
+    row.map(|row| Ok(row.try_get::<i64, _>("next")?.unsigned_abs())).transpose()
+}
+
+/// Moves a log's place on from where it was. `false`: it was moved by someone else meanwhile.
+pub(crate) async fn move_place(
+    tx: &mut AnyConnection,
+    node: NodeId,
+    log: Uuid,
+    (from, to): (Option<u64>, u64),
+    now_ms: i64,
+) -> Result<bool> {
+    let (node, log, to) = (node.to_string(), log.to_string(), to.cast_signed());
+    let query = match from {
+        None => sqlx::query(FIRST_PLACE).bind(node).bind(log).bind(to).bind(now_ms),
+        Some(from) => sqlx::query(MOVE_PLACE).bind(to).bind(now_ms).bind(node).bind(log).bind(from.cast_signed()),
+    };
+    Ok(query.execute(tx).await?.rows_affected() == 1)
 }
 
 fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'q, Any, AnyArguments> {
@@ -110,17 +150,20 @@ fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'
         .bind(record.request_id.to_string())
         .bind(i64::from(record.status_code))
         .bind(record.latency_us.min(i64::MAX as u64).cast_signed())
-        .bind(route_text(record.route))
+        .bind(record.route.as_str())
 }
 
 /// Stores calls, in order, and counts them per callee and hour.
 pub(crate) async fn insert(tx: &mut AnyConnection, records: &[&CallRecord]) -> Result<()> {
-    let (eights, rest) = records.as_chunks::<8>();
-    for eight in eights {
-        eight.iter().fold(sqlx::query(INSERT_8), |query, record| bind(query, record)).execute(&mut *tx).await?;
+    let (many, rest) = records.as_chunks::<ROWS>();
+    for rows in many {
+        rows.iter()
+            .fold(sqlx::query(INSERT_ROWS.as_str()), |query, record| bind(query, record))
+            .execute(&mut *tx)
+            .await?;
     }
     for record in rest {
-        bind(sqlx::query(INSERT_1), record).execute(&mut *tx).await?;
+        bind(sqlx::query(INSERT_ONE), record).execute(&mut *tx).await?;
     }
     // Sorted, so that two batches that count the same agents cannot wait for each other in a circle.
     let mut hours: BTreeMap<(AgentId, i64), (i64, i64)> = BTreeMap::new();
@@ -204,5 +247,6 @@ pub(crate) async fn forget_calls(conn: &mut AnyConnection, before: i64, limit: u
 pub(crate) async fn forget_rest(conn: &mut AnyConnection, before: i64) -> Result<()> {
     sqlx::query(FORGET_HOURS).bind(before.div_euclid(HOUR_MS)).execute(&mut *conn).await?;
     sqlx::query(FORGET_CURSORS).bind(before).execute(&mut *conn).await?;
+    sqlx::query(FORGET_PLACES).bind(before).execute(&mut *conn).await?;
     Ok(())
 }

@@ -200,9 +200,8 @@ on_both! {
         }
         let mut switch = world.switch(1).await;
         let calls = (0..3).map(|n| call(None, &bots[1], &format!("r{n}"), 200, 1_000));
-        let mut reports: Vec<_> = calls.collect();
-        reports.push(up(&bots[3], 3));
-        world.report(&mut switch, reports).await;
+        world.record(&mut switch, calls.collect()).await;
+        world.report(&mut switch, vec![up(&bots[3], 3)]).await;
 
         let names = |answer: serde_json::Value| -> Vec<String> {
             answer["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
@@ -256,10 +255,9 @@ on_both! {
         world.clock.advance(3_600_000);
         let statuses = [200, 200, 404, 504];
         let calls = statuses.iter().zip([1_000, 2_000, 3_000, 60_000_000]).map(|(status, us)| call(None, &bot, "r", *status, us));
-        let mut reports = vec![crate::world::up(&bot, 1)];
-        reports.extend(calls);
-        reports.push(crate::world::down(&bot, 1, crate::world::START_MS + 1_800_000));
-        world.report(&mut switch, reports).await;
+        world.record(&mut switch, calls.collect()).await;
+        let down = crate::world::down(&bot, 1, crate::world::START_MS + 1_800_000);
+        world.report(&mut switch, vec![crate::world::up(&bot, 1), down]).await;
         let figures = world.get(&format!("/v1/agents/{}/reliability", bot.id)).await.ok(200);
         assert_eq!(figures["calls_24h"], 4);
         assert_eq!(figures["success_rate_24h"], 0.75);

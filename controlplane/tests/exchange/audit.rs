@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use landline_link::{CallRecord, Report, ReportBatch, Route};
+use landline_link::{CallRecord, Route};
 use serde_json::{Value, json};
 
 use crate::world::{START_MS, call, on_both};
@@ -20,7 +20,7 @@ on_both! {
             ts: START_MS + 7, from_agent_id: Some(bob.id), to_agent_id: alice.id, a2a_method: Some("SendMessage".into()),
             request_id: "r-1".into(), status_code: 200, latency_us: 1_234, route: Route::Relay,
         };
-        world.report(&mut switch, vec![Report::Call(record), call(None, &alice, "r-2", 504, 60_000_000)]).await;
+        world.record(&mut switch, vec![record, call(None, &alice, "r-2", 504, 60_000_000)]).await;
         let recent = world.get("/v1/relay/recent").await.ok(200);
         let expected = json!({"ts": "2025-07-14T12:00:00.007Z", "from_agent_id": bob.id, "to_agent_id": alice.id,
             "a2a_method": "SendMessage", "request_id": "r-1", "status_code": 200, "latency_ms": 1.234, "route": "relay"});
@@ -34,32 +34,59 @@ on_both! {
         world.get("/v1/relay/recent?limit=201").await.problem("invalid_query");
     }
 
-    async fn a_batch_counts_once_however_often_it_comes(world) {
-        let bot = world.register("Echo").await;
-        let mut switch = world.switch(1).await;
-        let batch = ReportBatch { seq: 1, reports: (0..20).map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect() };
-        for _ in 0..3 {
-            world.report_batch(&switch, &batch).await;
-        }
-        assert_eq!(ids(&world.get("/v1/relay/recent?limit=200").await.ok(200)).len(), 20);
-        // A new boot counts from 1 again, and the old boot's batch is still known.
-        let restarted = switch.restarted();
-        let first = ReportBatch { seq: 1, reports: vec![call(None, &bot, "new-boot", 200, 1)] };
-        world.report_batch(&restarted, &first).await;
-        world.report_batch(&switch, &batch).await;
-        switch = restarted;
-        world.report_batch(&switch, &first).await;
-        let all = ids(&world.get("/v1/relay/recent?limit=200").await.ok(200));
-        assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (21, 21));
-        assert_eq!(all[0], "new-boot");
-    }
-
-    async fn one_batch_sent_over_two_connections_at_once_counts_once(world) {
+    async fn a_record_counts_once_however_often_and_in_whatever_company_it_comes(world) {
         let bot = world.register("Echo").await;
         let switch = world.switch(1).await;
-        for seq in 1..=5 {
-            let batch = ReportBatch { seq, reports: (0..50).map(|n| call(None, &bot, &format!("r{seq}-{n}"), 200, 1)).collect() };
-            tokio::join!(world.report_batch(&switch, &batch), world.report_batch(&switch, &batch));
+        let records = |range: std::ops::Range<u64>| {
+            switch.batch(range.start, range.map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect())
+        };
+        for _ in 0..3 {
+            world.record_batches(&switch, &[records(0..20)]).await;
+        }
+        assert_eq!(ids(&world.get("/v1/relay/recent?limit=200").await.ok(200)).len(), 20);
+        world.record_batches(&switch, &[records(10..25), records(25..30), records(5..31)]).await;
+        assert_eq!(ids(&world.get("/v1/relay/recent?limit=200").await.ok(200)).len(), 31);
+        // The log of a later start counts from 0 again, and what the earlier one left comes with it.
+        let restarted = switch.restarted();
+        let first = restarted.batch(0, vec![call(None, &bot, "new-log", 200, 1)]);
+        world.record_batches(&restarted, &[records(30..32), first.clone()]).await;
+        world.record_batches(&restarted, &[records(0..32), first]).await;
+        let all = ids(&world.get("/v1/relay/recent?limit=200").await.ok(200));
+        assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (33, 33));
+        assert_eq!(all[..2], ["new-log", "r31"]);
+    }
+
+    async fn what_a_switch_lost_is_counted_and_the_rest_is_taken(world) {
+        let bot = world.register("Echo").await;
+        let switch = world.switch(1).await;
+        let at = |first, id: &str| switch.batch(first, vec![call(None, &bot, id, 200, 1)]);
+        world.record_batches(&switch, &[at(7, "a"), at(9, "b")]).await;
+        world.record_batches(&switch, &[at(12, "c")]).await;
+        assert_eq!(ids(&world.get("/v1/relay/recent").await.ok(200)), ["c", "b", "a"]);
+        assert_eq!(world.exchange.metrics.records_missing.get(), 1 + 2);
+    }
+
+    async fn what_an_earlier_start_left_brings_no_line_back(world) {
+        let bot = world.register("Echo").await;
+        let mut old = world.switch(1).await;
+        world.report(&mut old, vec![crate::world::up(&bot, 1)]).await;
+        let mut new = old.restarted();
+        world.record(&mut old, vec![call(None, &bot, "left", 200, 1)]).await;
+        assert!(world.attached(&bot).await, "records say nothing about lines");
+        world.report(&mut new, vec![crate::world::up(&bot, 2), crate::world::down(&bot, 2, START_MS)]).await;
+        world.record(&mut old, vec![call(None, &bot, "left too", 200, 1)]).await;
+        assert!(!world.attached(&bot).await);
+        world.report(&mut new, vec![crate::world::up(&bot, 3)]).await;
+        assert!(world.attached(&bot).await, "the new start is the newest still");
+    }
+
+    async fn the_same_records_over_two_connections_at_once_count_once(world) {
+        let bot = world.register("Echo").await;
+        let switch = world.switch(1).await;
+        for part in 0..5 {
+            let records = (0..50).map(|n| call(None, &bot, &format!("r{part}-{n}"), 200, 1)).collect();
+            let batch = [switch.batch(part * 50, records)];
+            tokio::join!(world.record_batches(&switch, &batch), world.record_batches(&switch, &batch));
         }
         let figures = world.get(&format!("/v1/agents/{}/reliability", bot.id)).await.ok(200);
         assert_eq!(figures["calls_24h"], 250);
@@ -71,9 +98,9 @@ on_both! {
         assert_eq!(empty, json!({"p50_ms": null, "p99_ms": null, "sample": 0, "calls_per_second": 0.0, "attached": 0}));
         let bot = world.register("Echo").await;
         let mut switch = world.switch(1).await;
-        let mut reports: Vec<Report> = (1..=100).map(|n| call(None, &bot, &format!("r{n}"), 200, n * 1_000)).collect();
-        reports.push(crate::world::up(&bot, 1));
-        world.report(&mut switch, reports).await;
+        let records = (1..=100).map(|n| call(None, &bot, &format!("r{n}"), 200, n * 1_000)).collect();
+        world.record(&mut switch, records).await;
+        world.report(&mut switch, vec![crate::world::up(&bot, 1)]).await;
         world.clock.advance(5_000);
         let stats = world.get("/v1/relay/stats").await.ok(200);
         assert_eq!(stats, json!({"p50_ms": 50.0, "p99_ms": 99.0, "sample": 100, "calls_per_second": 10.0, "attached": 1}));
@@ -84,11 +111,11 @@ on_both! {
     async fn the_log_is_of_the_agents_own_calls_and_is_read_piece_by_piece(world) {
         let (alice, bob, carol) = (world.register("alice").await, world.register("bob").await, world.register("carol").await);
         let mut switch = world.switch(1).await;
-        let reports = vec![
+        let records = vec![
             call(Some(&alice), &bob, "1", 200, 1), call(Some(&bob), &alice, "2", 200, 1), call(Some(&bob), &carol, "3", 200, 1),
             call(Some(&alice), &alice, "4", 200, 1), call(None, &alice, "5", 200, 1), call(Some(&alice), &carol, "6", 200, 1),
         ];
-        world.report(&mut switch, reports).await;
+        world.record(&mut switch, records).await;
         let log = async |query: &str| {
             world.send(http::Method::GET, &format!("/connect/v1/relay/log{query}"), Some(&alice.key), None).await
         };

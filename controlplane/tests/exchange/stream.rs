@@ -57,7 +57,9 @@ on_both! {
         let mut stream = listen(&world, "?topic=relay,agents", None).await;
         let bot = world.register("Echo").await;
         let mut switch = world.switch(1).await;
-        world.report(&mut switch, vec![up(&bot, 1), call(None, &bot, "r-1", 200, 1_500), down(&bot, 1, crate::world::START_MS)]).await;
+        world.report(&mut switch, vec![up(&bot, 1)]).await;
+        world.record(&mut switch, vec![call(None, &bot, "r-1", 200, 1_500)]).await;
+        world.report(&mut switch, vec![down(&bot, 1, crate::world::START_MS)]).await;
         let path = format!("/connect/v1/agents/{}", bot.id);
         world.send(Method::PATCH, &path, Some(&bot.key), Some(json!({"tagline": "x"}))).await.ok(200);
         world.send(Method::DELETE, &path, Some(&bot.key), None).await.ok(204);
@@ -66,15 +68,15 @@ on_both! {
             seen.push(stream.next().await);
         }
         let kinds: Vec<&str> = seen.iter().map(|(kind, ..)| kind.as_str()).collect();
-        assert_eq!(kinds, ["agent.registered", "relay.request", "agent.connect", "agent.disconnect", "agent.updated", "agent.removed"]);
+        assert_eq!(kinds, ["agent.registered", "agent.connect", "relay.request", "agent.disconnect", "agent.updated", "agent.removed"]);
         let mut ids: Vec<u64> = seen.iter().map(|(_, id, _)| id.parse().unwrap()).collect();
         assert!(ids.is_sorted());
         ids.dedup();
         assert_eq!(ids.len(), 6);
-        let mut relay = keys(&seen[1].2);
+        let mut relay = keys(&seen[2].2);
         relay.sort_unstable();
         assert_eq!(relay, ["a2a_method", "from_agent_id", "latency_ms", "request_id", "route", "status_code", "to_agent_id", "ts"]);
-        for (index, (_, _, data)) in seen.iter().enumerate().filter(|(index, _)| *index != 1) {
+        for (index, (_, _, data)) in seen.iter().enumerate().filter(|(index, _)| *index != 2) {
             let mut keys = keys(data);
             keys.sort_unstable();
             assert_eq!(keys, ["agent_id", "name", "ts"], "{index}");
@@ -86,10 +88,10 @@ on_both! {
         let bot = world.register("Echo").await;
         let mut switch = world.switch(1).await;
         let mut stream = listen(&world, "?topic=relay", None).await;
-        world.report(&mut switch, (0..5).map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect()).await;
+        world.record(&mut switch, (0..5).map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect()).await;
         let (_, first, _) = stream.next().await;
         drop(stream);
-        world.report(&mut switch, vec![call(None, &bot, "r5", 200, 1)]).await;
+        world.record(&mut switch, vec![call(None, &bot, "r5", 200, 1)]).await;
         let mut resumed = listen(&world, "?topic=relay", Some(&first)).await;
         for n in 1..=5 {
             assert_eq!(resumed.next().await.2["request_id"], format!("r{n}"));
@@ -111,9 +113,9 @@ on_both! {
         let bot = world.register("Echo").await;
         let switch = world.switch(1).await;
         let mut stream = listen(&world, "?topic=relay", None).await;
-        let batch = |seq, id: &str| landline_link::ReportBatch { seq, reports: vec![call(None, &bot, id, 200, 1)] };
-        for batch in [batch(1, "a"), batch(1, "a"), batch(2, "b")] {
-            world.report_batch(&switch, &batch).await;
+        let batch = |first, id: &str| switch.batch(first, vec![call(None, &bot, id, 200, 1)]);
+        for batch in [batch(0, "a"), batch(0, "a"), batch(1, "b")] {
+            world.record_batches(&switch, &[batch]).await;
         }
         assert_eq!(stream.next().await.2["request_id"], "a");
         assert_eq!(stream.next().await.2["request_id"], "b");

@@ -58,16 +58,15 @@ on_both! {
     async fn what_is_older_than_its_time_is_swept_and_silent_switches_lose_their_lines(world) {
         let bot = world.register("Echo").await;
         let mut switch = world.switch(1).await;
-        world.report(&mut switch, vec![up(&bot, 1), call(None, &bot, "old", 200, 1)]).await;
+        world.report(&mut switch, vec![up(&bot, 1)]).await;
+        world.record(&mut switch, vec![call(None, &bot, "old", 200, 1)]).await;
         world.clock.advance(60_000);
         assert_eq!(sweep_silent(&world.exchange, START_MS - 1).await.unwrap(), 0);
         assert!(world.attached(&bot).await);
         world.clock.advance(31 * 86_400_000);
         let mut new = call(None, &bot, "new", 200, 1);
-        if let landline_link::Report::Call(record) = &mut new {
-            record.ts = world.exchange.clock.now_ms();
-        }
-        world.report(&mut switch, vec![new]).await;
+        new.ts = world.exchange.clock.now_ms();
+        world.record(&mut switch, vec![new]).await;
         assert_eq!(sweep_silent(&world.exchange, START_MS + 1).await.unwrap(), 0, "{} reported", switch.node);
         forget_old(&world.exchange).await.unwrap();
         let recent = world.get("/v1/relay/recent").await.ok(200);

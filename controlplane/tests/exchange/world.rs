@@ -11,7 +11,7 @@ use landline_controlplane::Exchange;
 use landline_controlplane::clock::{Clock, Hand};
 use landline_controlplane::config::{Config, RateLimits};
 use landline_controlplane::extract::Peer;
-use landline_link::{CallRecord, Credential, Report, ReportBatch, Route, SessionUp};
+use landline_link::{CallRecord, Credential, RecordBatch, Report, ReportBatch, Route, SessionUp};
 use landline_wire::ids::{AgentId, NodeId, SessionId};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -79,6 +79,7 @@ pub(crate) struct Switch {
     pub(crate) node: NodeId,
     pub(crate) boot: Uuid,
     seq: u64,
+    next: u64,
 }
 
 impl World {
@@ -136,7 +137,7 @@ impl World {
                    VALUES ($1, $2, 'x', $3, $3)";
         let query = sqlx::query(sql).bind(node.to_string()).bind(format!("http://switch-{n}.example"));
         query.bind(self.exchange.clock.now_ms()).execute(self.exchange.db.write()).await.unwrap();
-        Switch { node, boot: Uuid::new_v4(), seq: 0 }
+        Switch { node, boot: Uuid::new_v4(), seq: 0, next: 0 }
     }
 
     /// Sends the next batch of a switch. Gives the sessions that have to end, each with its close code.
@@ -151,6 +152,24 @@ impl World {
         ingest.await.unwrap().into_iter().map(|kick| (kick.node, kick.session, kick.code)).collect()
     }
 
+    /// Sends the next records of a switch.
+    pub(crate) async fn record(&self, switch: &mut Switch, records: Vec<CallRecord>) {
+        let batch = switch.batch(switch.next, records);
+        switch.next += batch.records.len() as u64;
+        self.record_batches(switch, &[batch]).await;
+    }
+
+    /// Sends batches of records, perhaps once more.
+    pub(crate) async fn record_batches(&self, switch: &Switch, batches: &[RecordBatch]) {
+        // Another connection may be at work on the same log.
+        for _ in 0..100 {
+            if landline_controlplane::relay::ops::record(&self.exchange, switch.node, batches).await.unwrap() {
+                return;
+            }
+        }
+        panic!("the log's place cannot be moved");
+    }
+
     /// Is the agent's row shown as attached?
     pub(crate) async fn attached(&self, bot: &Bot) -> bool {
         self.get(&format!("/v1/agents/{}", bot.id)).await.ok(200)["attached"] == true
@@ -158,9 +177,14 @@ impl World {
 }
 
 impl Switch {
+    /// Records from a place of its log on.
+    pub(crate) fn batch(&self, first: u64, records: Vec<CallRecord>) -> RecordBatch {
+        RecordBatch { log: self.boot, first, records }
+    }
+
     /// The same switch after a restart.
     pub(crate) fn restarted(&self) -> Self {
-        Self { node: self.node, boot: Uuid::new_v4(), seq: 0 }
+        Self { node: self.node, boot: Uuid::new_v4(), seq: 0, next: 0 }
     }
 }
 
@@ -184,9 +208,9 @@ pub(crate) fn down(bot: &Bot, n: u8, at: i64) -> Report {
     Report::SessionDown { agent: bot.id, session: session(n), at }
 }
 
-/// The report of a call.
-pub(crate) fn call(from: Option<&Bot>, to: &Bot, request_id: &str, status_code: u16, latency_us: u64) -> Report {
-    Report::Call(CallRecord {
+/// The record of a call.
+pub(crate) fn call(from: Option<&Bot>, to: &Bot, request_id: &str, status_code: u16, latency_us: u64) -> CallRecord {
+    CallRecord {
         ts: START_MS,
         from_agent_id: from.map(|bot| bot.id),
         to_agent_id: to.id,
@@ -195,7 +219,7 @@ pub(crate) fn call(from: Option<&Bot>, to: &Bot, request_id: &str, status_code: 
         status_code,
         latency_us,
         route: Route::Relay,
-    })
+    }
 }
 
 /// Runs a test on SQLite.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use landline_link::{Lookup, Report};
+use landline_link::{CallRecord, Lookup, Report};
 use landline_wire::error::Problem;
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::pieces::Pieces;
@@ -243,6 +243,8 @@ pub enum Effect {
     DirectGone(LineKey, u64),
     /// Ask the exchange; the answer comes back through [`crate::Engine::answer`] with this number.
     Lookup(u64, Lookup),
-    /// Tell the exchange.
+    /// A call ended: tell the exchange.
+    Record(CallRecord),
+    /// Something happened to a line: tell the exchange.
     Report(Report),
 }

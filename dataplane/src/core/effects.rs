@@ -37,6 +37,7 @@ impl Core {
                     let ticket = Ticket { core: self.id, number: number << 1 };
                     self.tell_exchange(ToExchange::Lookup(ticket, lookup));
                 }
+                Effect::Record(record) => self.uplink.record(&record),
                 Effect::Report(report) => self.tell_exchange(ToExchange::Report(report)),
             }
         }

@@ -75,10 +75,9 @@ impl Shared {
         self.started_unix_ms.store(started_unix_ms(self.started), Ordering::Relaxed);
     }
 
-    /// Do so many reports wait that no further call may be made?
+    /// Do so many records wait that no further call may be made?
     pub(crate) fn spool_is_full(&self) -> bool {
-        let spooled = self.uplink_metrics.get().map_or(0, |metrics| metrics.figures().spooled);
-        spooled >= self.config.uplink.max_spooled_reports
+        self.uplink_metrics.get().is_some_and(|metrics| !metrics.has_room())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landline_engine::Engine;
 use landline_uplink::UplinkSender;
@@ -18,7 +18,7 @@ use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
 use super::{Core, CoreMail, Post, Shared};
-use crate::admission::Full;
+use crate::admission::{Full, Place};
 use crate::{conn, line, runtime};
 
 /// How often calls and connections are looked at for their deadlines.
@@ -27,6 +27,11 @@ const TICK: Duration = Duration::from_millis(50);
 const LETTERS_AT_ONCE: usize = 256;
 /// How long accepting rests when descriptors or memory are short.
 const ACCEPT_REST: Duration = Duration::from_millis(ACCEPT_REST_MS);
+/// How long a socket waits for a place when all that have not spoken are as many as they may be. Short: if they speak
+/// at all, a place is free within a millisecond; if they do not, whoever comes should know soon.
+const ADMISSION_WAIT: Duration = Duration::from_millis(250);
+/// How often it looks.
+const ADMISSION_STEP: Duration = Duration::from_millis(1);
 
 /// Everything that a core's thread needs.
 pub(crate) struct CoreSeat {
@@ -106,7 +111,7 @@ async fn accept(core: Rc<Core>, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
-                match core.shared.admission.admit(ip) {
+                match room_for(&core, ip).await {
                     Ok(place) => conn::start(&core, stream, ip, place),
                     // Closed without an answer: to read its request would be to admit it.
                     Err(full) => {
@@ -123,6 +128,21 @@ async fn accept(core: Rc<Core>, listener: TcpListener) {
                 tracing::warn!(core = core.id, %error, "accepting rests");
                 monoio::time::sleep(ACCEPT_REST).await;
             }
+        }
+    }
+}
+
+/// A place for a socket from this address. While every place is taken, whoever comes next waits with it, in the kernel's
+/// queue: when a switch was restarted, thousands of lines come at once, and to be refused they would cost as much as
+/// to be served, and come again at once.
+async fn room_for(core: &Core, ip: IpAddr) -> Result<Place, Full> {
+    let until = Instant::now() + ADMISSION_WAIT;
+    loop {
+        match core.shared.admission.admit(ip) {
+            Err(Full::Total) if Instant::now() < until && !core.shared.draining.load(Ordering::SeqCst) => {
+                monoio::time::sleep(ADMISSION_STEP).await;
+            }
+            result => return result,
         }
     }
 }

@@ -18,13 +18,13 @@ pub struct Ticket {
 
 /// From a core to the uplink. Sent through a channel without a bound of its own; what is in it is bounded by its
 /// senders. Look-ups: `MAX_PENDING_LOOKUPS` of a core for calls, one for each connection whose key is not known.
-/// Passed-on requests: `MAX_PASSES` of a core, each at most one window of its body ahead. Reports: no call is placed
-/// while the spool is full ([`crate::Uplink::has_room`]), so only what is open then can still add to it. `Debug` shows
+/// Passed-on requests: `MAX_PASSES` of a core, each at most one window of its body ahead. Reports: by how fast lines
+/// come and go; records of calls have a way of their own ([`crate::Uplink::has_room`]). `Debug` shows
 /// nothing of a request but its size.
 pub enum ToExchange {
     /// A question; answered by [`ToCore::Answer`], always, within the look-up timeout.
     Lookup(Ticket, Lookup),
-    /// Something happened. Delivered once, in order per core.
+    /// Something happened to a line. Delivered once, in order per core.
     Report(Report),
     /// A request for the exchange. Body pieces follow until `PassEnd`.
     PassHead(Ticket, PassHead),

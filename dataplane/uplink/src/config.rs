@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landline_link::JoinToken;
-use landline_wire::limits::{LOOKUP_TIMEOUT_MS, MAX_SPOOLED_REPORTS};
+use landline_wire::limits::{LOOKUP_TIMEOUT_MS, SPOOL_BYTES};
 
 /// What the uplink is told at its start.
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
     /// The exchange's link address, `host:port`. A name is looked up again at each attempt.
     pub exchange: String,
-    /// The switch's data directory; the node's key and certificate are kept in its folder `node`.
+    /// The switch's data directory; the node's key and certificate are kept in its folder `node`, records of calls that
+    /// wait for the exchange in its folder `spool`.
     pub data_dir: PathBuf,
     /// Needed until the node has a certificate of this cluster; single use.
     pub join_token: Option<JoinToken>,
@@ -19,8 +20,8 @@ pub struct UplinkConfig {
     pub public_url: String,
     /// How long a look-up may take before it is answered with `None`.
     pub lookup_timeout: Duration,
-    /// Reports that may wait for the exchange before [`crate::Uplink::has_room`] says no.
-    pub max_spooled_reports: usize,
+    /// Bytes of records that may wait on disk before [`crate::Uplink::has_room`] says no.
+    pub spool_bytes: u64,
 }
 
 impl UplinkConfig {
@@ -32,7 +33,7 @@ impl UplinkConfig {
             join_token: None,
             public_url: public_url.into(),
             lookup_timeout: Duration::from_millis(LOOKUP_TIMEOUT_MS),
-            max_spooled_reports: MAX_SPOOLED_REPORTS,
+            spool_bytes: SPOOL_BYTES,
         }
     }
 }

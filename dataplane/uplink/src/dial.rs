@@ -12,6 +12,7 @@ use quinn::{Connection, ConnectionError, Endpoint};
 use crate::identity::{Identity, Store};
 use crate::join::{self, Fault};
 use crate::run::{Shared, now_s};
+use crate::spool::Spool;
 use crate::{session, tls};
 
 /// Delays between attempts: full jitter below a bound that doubles from the first to the last of these.
@@ -19,6 +20,7 @@ const BACKOFF_MS: (u64, u64) = (100, 5_000);
 /// Joins if it must, connects, and serves the connection; again and again.
 pub(crate) struct Dialler {
     shared: Rc<Shared>,
+    spool: Rc<Spool>,
     store: Store,
     identity: RefCell<Option<Identity>>,
     /// The socket of the present connection; shared with whoever closes it.
@@ -28,9 +30,10 @@ pub(crate) struct Dialler {
 }
 
 impl Dialler {
-    pub(crate) fn new(shared: Rc<Shared>, store: Store, identity: Option<Identity>) -> Self {
+    pub(crate) fn new(shared: Rc<Shared>, spool: Rc<Spool>, store: Store, identity: Option<Identity>) -> Self {
         Self {
             shared,
+            spool,
             store,
             identity: RefCell::new(identity),
             endpoint: Rc::default(),
@@ -74,8 +77,8 @@ impl Dialler {
         let config = tls::link_config(&identity).map_err(Fault::failed)?;
         let (endpoint, connection) = join::connect(&self.shared.config.exchange, &config).await?;
         *self.endpoint.borrow_mut() = Some(endpoint);
-        let outcome =
-            session::serve(&self.shared, &connection, &mut self.subscriber, &self.identity, &self.store).await;
+        let Self { shared, spool, subscriber, identity, store, .. } = self;
+        let outcome = session::serve(shared, spool, &connection, subscriber, identity, store).await;
         // Before our own close, which would take its place.
         let code = close_code(&connection);
         session::ended(&self.shared, &connection);

@@ -1,5 +1,6 @@
 //! The uplink as the switch holds it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use landline_link::Welcome;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
+use uuid::Uuid;
 
 use crate::boundary::Deliver;
 use crate::config::{StartError, UplinkConfig};
@@ -14,17 +16,27 @@ use crate::identity::Store;
 use crate::metrics::{UplinkFigures, UplinkMetrics};
 use crate::run::{Run, Shared};
 use crate::sender::{UplinkSender, channel};
+use crate::spool::{self, Command};
 
-/// The running uplink: one thread that dials the exchange for as long as this exists. Dropping it ends the thread
+/// The running uplink: one thread (and the spool's) that dials the exchange for as long as this exists. Dropping it ends the thread
 /// without waiting for reports; [`Uplink::stop`] waits.
 #[derive(Debug)]
 pub struct Uplink {
     sender: UplinkSender,
     metrics: Arc<UplinkMetrics>,
-    max_spooled_reports: usize,
+    commands: crossbeam_channel::Sender<Command>,
     ready: Arc<Ready>,
     stop: oneshot::Sender<Duration>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<Left>,
+}
+
+/// Records of calls that were not delivered when the uplink stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// On disk: the next start delivers them.
+    pub kept: u64,
+    /// The disk refused them.
+    pub lost: u64,
 }
 
 /// Why the exchange has not welcomed this node yet.
@@ -55,29 +67,34 @@ impl Uplink {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let metrics = Arc::new(UplinkMetrics::default());
         let ready = Arc::new(Ready::default());
-        let (sender, urgent, reports) = channel(Arc::clone(&metrics));
+        let commands = crossbeam_channel::unbounded();
+        let bell = commands.0.clone();
+        let (sender, urgent, reports) = channel(Arc::clone(&metrics), bell.clone());
         let (stop, stopped) = oneshot::channel();
-        let max_spooled_reports = config.max_spooled_reports;
+        metrics.spool.bound.store(config.spool_bytes, Ordering::Relaxed);
+        let boot = Uuid::new_v4();
+        let (spool, batches) =
+            spool::start(&config.data_dir, config.spool_bytes, boot, Arc::clone(&metrics), commands).map_err(system)?;
         let (thread_metrics, thread_ready) = (Arc::clone(&metrics), Arc::clone(&ready));
         let thread = std::thread::Builder::new()
             .name("uplink".into())
             .spawn(move || {
-                let shared = Shared::new(config, deliver, cores, thread_metrics, thread_ready);
-                let run = Run { shared: shared.into(), store, identity, urgent, reports, stopped };
+                let shared = Shared::new(config, boot, deliver, cores, thread_metrics, thread_ready);
+                let run = Run { shared: shared.into(), store, identity, urgent, reports, spool, batches, stopped };
                 LocalSet::new().block_on(&runtime, run.until_stopped())
             })
             .map_err(system)?;
-        Ok(Self { sender, metrics, max_spooled_reports, ready, stop, thread })
+        Ok(Self { sender, metrics, commands: bell, ready, stop, thread })
     }
 
     /// A way to the exchange, one for each core.
     pub fn sender(&self) -> UplinkSender {
-        self.sender.clone()
+        self.sender.for_another(self.commands.clone())
     }
 
-    /// May another call be made? No once so many reports wait for the exchange that another could not be kept.
+    /// See [`UplinkMetrics::has_room`].
     pub fn has_room(&self) -> bool {
-        self.metrics.figures().spooled < self.max_spooled_reports
+        self.metrics.has_room()
     }
 
     /// The counters, for the metrics page. They may be read after the uplink has stopped.
@@ -99,11 +116,11 @@ impl Uplink {
     }
 
     /// Waits until every report is acknowledged, but not longer than `deadline`, then leaves in order and ends the
-    /// thread. Blocks. Gives the number of reports that were not delivered and are lost.
-    pub fn stop(self, deadline: Duration) -> usize {
+    /// threads. Blocks. Gives the records that were not delivered.
+    pub fn stop(self, deadline: Duration) -> Left {
         let _ = self.stop.send(deadline);
         drop(self.sender);
-        self.thread.join().unwrap_or_else(|_| self.metrics.figures().spooled)
+        self.thread.join().unwrap_or_else(|_| Left { kept: 0, lost: self.metrics.records_waiting() })
     }
 }
 

@@ -1,5 +1,5 @@
 //! The switch's end of the link: one thread with a tokio runtime and a quinn connection, between the cores and the
-//! exchange. Cores never wait for it: they hand it [`ToExchange`] and get [`ToCore`] back in their mailbox.
+//! exchange; and one that keeps records of calls on disk until they are delivered. Cores never wait for it: they hand it [`ToExchange`] and get [`ToCore`] back in their mailbox.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,11 +7,12 @@
 //! | `config` | settings, and what can be wrong with them |
 //! | `handle` | [`Uplink`]: start, readiness, stop |
 //! | `sender` | how cores hand things over without waiting, and how their reports are gathered |
-//! | `spool` | pure: reports in numbered batches until they are acknowledged, and the sessions they add up to |
+//! | `sessions` | pure: reports of sessions in numbered batches until they are acknowledged, and what they add up to |
+//! | `spool` | records of calls on disk until they are acknowledged |
 //! | `identity`, `tls`, `join` | the node's certificate: stored, shown, asked for, renewed |
 //! | `run` | the thread's life: serves the cores, stops in order |
 //! | `dial` | dials for ever |
-//! | `session` | one connection: control stream and reports |
+//! | `session`, `records` | one connection: control stream, reports of sessions; records of calls |
 //! | `flights` | pure: the same question, asked twice at a time, is asked once |
 //! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
@@ -25,15 +26,17 @@ mod join;
 mod lookup;
 mod metrics;
 mod pass;
+mod records;
 mod run;
 mod sender;
 mod session;
+mod sessions;
 mod spool;
 mod tls;
 mod wire;
 
 pub use boundary::*;
 pub use config::{StartError, UplinkConfig};
-pub use handle::{NotReady, Uplink};
+pub use handle::{Left, NotReady, Uplink};
 pub use metrics::{UplinkFigures, UplinkMetrics};
 pub use sender::UplinkSender;

@@ -1,4 +1,4 @@
-//! The thread's life: it dials for ever, gathers reports and serves the cores meanwhile.
+//! The thread's life: it dials for ever, gathers reports of sessions and serves the cores meanwhile.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,20 +8,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landline_link::limits::CLOSE_DONE;
 use landline_wire::ids::AgentId;
-use quinn::{Connection, VarInt};
+use landline_wire::limits::MAX_SESSION_REPORTS;
+use quinn::{Connection, Endpoint, VarInt};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::boundary::{Deliver, ToCore, ToExchange};
 use crate::config::UplinkConfig;
 use crate::dial::Dialler;
-use crate::handle::Ready;
+use crate::handle::{Left, Ready};
 use crate::identity::{Identity, Store};
 use crate::lookup::Lookups;
 use crate::metrics::UplinkMetrics;
 use crate::pass::Passes;
 use crate::sender::Reports;
-use crate::spool::Spool;
+use crate::sessions::Sessions;
+use crate::spool::{Batch, Flight, Spool};
 
 /// How long a leaving node waits until its farewell has gone out.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -36,9 +38,12 @@ pub(crate) struct Shared {
     pub(crate) boot: Uuid,
     /// The connection, once the exchange has welcomed us on it.
     pub(crate) link: RefCell<Option<Connection>>,
-    pub(crate) spool: RefCell<Spool>,
-    /// Something was added to the spool, or acknowledged.
-    pub(crate) spool_changed: Notify,
+    pub(crate) sessions: RefCell<Sessions>,
+    /// Something was added to the sessions' log, or acknowledged.
+    pub(crate) sessions_changed: Notify,
+    pub(crate) flight: RefCell<Flight>,
+    /// There are more batches of records to send.
+    pub(crate) flight_grown: Notify,
     deliver: Deliver,
     cores: usize,
 }
@@ -46,6 +51,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         config: UplinkConfig,
+        boot: Uuid,
         deliver: Deliver,
         cores: usize,
         metrics: Arc<UplinkMetrics>,
@@ -55,13 +61,27 @@ impl Shared {
             config,
             metrics,
             ready,
-            boot: Uuid::new_v4(),
+            boot,
             link: RefCell::default(),
-            spool: RefCell::default(),
-            spool_changed: Notify::new(),
+            sessions: RefCell::default(),
+            sessions_changed: Notify::new(),
+            flight: RefCell::default(),
+            flight_grown: Notify::new(),
             deliver,
             cores,
         }
+    }
+
+    /// Adds to the sessions' log, or does what else changes its length.
+    pub(crate) fn change_sessions<T>(&self, change: impl FnOnce(&mut Sessions) -> T) -> T {
+        let mut sessions = self.sessions.borrow_mut();
+        let (before, outcome) = (sessions.len(), change(&mut sessions));
+        let after = sessions.len();
+        let waiting = &self.metrics.sessions_waiting;
+        waiting.fetch_add(after.saturating_sub(before), Ordering::Relaxed);
+        waiting.fetch_sub(before.saturating_sub(after), Ordering::Relaxed);
+        self.sessions_changed.notify_one();
+        outcome
     }
 
     pub(crate) fn to(&self, core: usize, message: ToCore) {
@@ -90,27 +110,44 @@ pub(crate) struct Run {
     pub(crate) identity: Option<Identity>,
     pub(crate) urgent: mpsc::UnboundedReceiver<ToExchange>,
     pub(crate) reports: Reports,
+    pub(crate) spool: Spool,
+    pub(crate) batches: mpsc::UnboundedReceiver<Batch>,
     pub(crate) stopped: oneshot::Receiver<Duration>,
 }
 
 impl Run {
-    /// Works until it is told to stop; then until the reports are delivered or the deadline is over. Gives the number of
-    /// reports that were not delivered.
-    pub(crate) async fn until_stopped(self) -> usize {
-        let Self { shared, store, identity, urgent, reports, mut stopped } = self;
+    /// Works until it is told to stop; then until the reports are delivered or the deadline is over. Gives the records
+    /// that were not delivered.
+    pub(crate) async fn until_stopped(self) -> Left {
+        let Self { shared, store, identity, urgent, reports, spool, mut batches, mut stopped } = self;
         let dispatcher = tokio::task::spawn_local(dispatch(Rc::clone(&shared), urgent));
-        let mut dialler = Dialler::new(Rc::clone(&shared), store, identity);
+        let spool = Rc::new(spool);
+        let mut dialler = Dialler::new(Rc::clone(&shared), Rc::clone(&spool), store, identity);
         let endpoint = Rc::clone(&dialler.endpoint);
         let gather = async {
             loop {
-                reports.gather(|report| shared.spool.borrow_mut().push(report)).await;
-                shared.spool_changed.notify_one();
+                reports.gather(|report| shared.sessions.borrow_mut().push(report)).await;
+                let forgotten = shared.change_sessions(|sessions| sessions.bound(MAX_SESSION_REPORTS));
+                if forgotten > 0 {
+                    tracing::warn!(
+                        forgotten,
+                        "too many reports of lines wait: the exchange will not hear of some that went"
+                    );
+                }
             }
+        };
+        let fill = async {
+            while let Some(batch) = batches.recv().await {
+                shared.flight.borrow_mut().push(batch);
+                shared.flight_grown.notify_one();
+            }
+            // The spool's thread has failed: look-ups and all else go on.
+            std::future::pending::<()>().await;
         };
         let flushed = async {
             let Ok(deadline) = (&mut stopped).await else { return };
             let delivered = async {
-                while shared.metrics.spooled.load(Ordering::Relaxed) > 0 {
+                while shared.metrics.waiting() > 0 {
                     tokio::time::sleep(FLUSH_POLL).await;
                 }
             };
@@ -119,19 +156,27 @@ impl Run {
         tokio::select! {
             () = flushed => {}
             () = gather => {}
+            () = fill => {}
             () = dialler.for_ever() => {}
         }
         dispatcher.abort();
-        if let Some(connection) = shared.link.take() {
-            connection.close(VarInt::from_u32(CLOSE_DONE), b"leaving");
-        }
-        let last = endpoint.borrow_mut().take();
-        if let Some(endpoint) = last {
-            let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
-        }
-        shared.metrics.connected.store(false, Ordering::Relaxed);
-        shared.metrics.spooled.load(Ordering::Relaxed)
+        leave(&shared, &endpoint).await;
+        drop(dialler);
+        let lost = Rc::into_inner(spool).map_or(0, Spool::stop);
+        Left { kept: shared.metrics.records_waiting().saturating_sub(lost), lost }
     }
+}
+
+/// Closes the connection in order.
+async fn leave(shared: &Shared, endpoint: &RefCell<Option<Endpoint>>) {
+    if let Some(connection) = shared.link.take() {
+        connection.close(VarInt::from_u32(CLOSE_DONE), b"leaving");
+    }
+    let last = endpoint.borrow_mut().take();
+    if let Some(endpoint) = last {
+        let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
+    }
+    shared.metrics.connected.store(false, Ordering::Relaxed);
 }
 
 /// Takes what the cores hand over and gives each its own task. Without a connection the answer is immediate.

@@ -1,29 +1,30 @@
-//! How cores hand things to the uplink's thread. Look-ups and passed-on requests wake it at once. Reports do not: they
-//! are gathered for a few milliseconds, so that a busy core pays a push and one atomic operation per call and never a
-//! system call.
+//! How cores hand things over. Look-ups and passed-on requests wake the uplink's thread at once. Records of calls and
+//! reports of sessions do not: they are gathered for a few milliseconds. A record is encoded where it was made, into the
+//! core's own lane of the spool: a busy core pays that, an uncontended lock, and hardly ever a system call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel as crossbeam;
-use landline_link::Report;
+use landline_link::{CallRecord, Report};
 use tokio::sync::{Notify, mpsc};
 
 use crate::boundary::ToExchange;
 use crate::metrics::UplinkMetrics;
+use crate::spool::{Command, Lane};
 
-/// How long reports gather before the thread takes them: an audit row is that much later, and the thread wakes at most
-/// 200 times a second for them.
+/// How long reports gather before the thread takes them: it wakes at most 200 times a second for them.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// A core's way to the uplink. Cheap to clone; sending never blocks and never fails (what is sent after the uplink has
-/// stopped is dropped).
+/// A core's way to the uplink. Sending never waits for anything but the moment in which a lane is emptied, and never fails
+/// (what is sent after the uplink has stopped is dropped).
 #[derive(Debug, Clone)]
 pub struct UplinkSender {
     urgent: mpsc::UnboundedSender<ToExchange>,
     reports: crossbeam::Sender<Report>,
     bell: Arc<Bell>,
+    lane: Arc<Lane>,
     metrics: Arc<UplinkMetrics>,
 }
 
@@ -44,8 +45,18 @@ impl UplinkSender {
         }
     }
 
+    /// Hands over the record of a call. It is delivered once, whatever becomes of link and process, in order per core.
+    pub fn record(&self, record: &CallRecord) {
+        self.lane.put(record);
+    }
+
+    /// The same with a lane of its own, for another core.
+    pub(crate) fn for_another(&self, commands: crossbeam::Sender<Command>) -> Self {
+        Self { lane: self.metrics.spool.lanes.add(commands), ..self.clone() }
+    }
+
     fn report(&self, report: Report) {
-        self.metrics.spooled.fetch_add(1, Ordering::Relaxed);
+        self.metrics.sessions_waiting.fetch_add(1, Ordering::Relaxed);
         if self.reports.send(report).is_err() {
             return;
         }
@@ -81,10 +92,14 @@ impl Reports {
 }
 
 /// Both ends.
-pub(crate) fn channel(metrics: Arc<UplinkMetrics>) -> (UplinkSender, mpsc::UnboundedReceiver<ToExchange>, Reports) {
+pub(crate) fn channel(
+    metrics: Arc<UplinkMetrics>,
+    commands: crossbeam::Sender<Command>,
+) -> (UplinkSender, mpsc::UnboundedReceiver<ToExchange>, Reports) {
     let (urgent, urgent_out) = mpsc::unbounded_channel();
     let (reports, queue) = crossbeam::unbounded();
     let bell = Arc::new(Bell::default());
-    let sender = UplinkSender { urgent, reports, bell: Arc::clone(&bell), metrics };
+    let lane = metrics.spool.lanes.add(commands);
+    let sender = UplinkSender { urgent, reports, bell: Arc::clone(&bell), lane, metrics };
     (sender, urgent_out, Reports { queue, bell })
 }

@@ -1,5 +1,5 @@
-//! One connection: the control stream's messages to the cores, the reports to the exchange, and the certificate's
-//! renewal.
+//! One connection: the control stream's messages to the cores, the reports of sessions to the exchange, and the
+//! certificate's renewal.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,19 +15,21 @@ use crate::boundary::ToCore;
 use crate::identity::{Identity, Store};
 use crate::join::{self, Fault};
 use crate::metrics::count;
+use crate::records;
 use crate::run::{Shared, now_s};
-use crate::spool::Acknowledged;
+use crate::spool::Spool;
 use crate::wire::Reader;
 
 /// How often the certificate's age is looked at.
 const RENEWAL_CHECK: Duration = Duration::from_secs(15 * 60);
-/// Messages on the control stream overtake everything else that waits to be sent, then the reports.
+/// Messages on the control stream overtake everything else that waits to be sent, then the reports of sessions.
 const CONTROL_PRIORITY: i32 = 2;
 const REPORTS_PRIORITY: i32 = 1;
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(
     shared: &Rc<Shared>,
+    spool: &Spool,
     connection: &Connection,
     subscriber: &mut Subscriber,
     identity: &RefCell<Option<Identity>>,
@@ -61,6 +63,7 @@ pub(crate) async fn serve(
     tokio::select! {
         outcome = control => outcome,
         outcome = report(shared, connection) => outcome,
+        outcome = records::deliver(shared, spool, connection) => outcome,
         outcome = keep_certificate(shared, connection, identity, store) => outcome,
     }
 }
@@ -107,17 +110,16 @@ fn apply(shared: &Shared, subscriber: &mut Subscriber, message: Option<Down>) ->
 
 /// Sends batches and takes their acknowledgements.
 async fn report(shared: &Rc<Shared>, connection: &Connection) -> Result<(), Fault> {
-    let listed = shared.spool.borrow_mut().connected();
-    shared.metrics.spooled.fetch_add(listed, Ordering::Relaxed);
+    shared.change_sessions(|sessions| sessions.connected());
     let (mut send, recv) = connection.open_bi().await.map_err(Fault::failed)?;
     send.set_priority(REPORTS_PRIORITY).map_err(Fault::failed)?;
     send.write_all(&[StreamKind::Reports.byte()]).await.map_err(Fault::failed)?;
     let up = async {
         loop {
-            let next = shared.spool.borrow_mut().next().map_err(Fault::failed)?;
+            let next = shared.sessions.borrow_mut().next().map_err(Fault::failed)?;
             match next {
                 Some(bytes) => send.write_chunk(bytes).await.map_err(Fault::failed)?,
-                None => shared.spool_changed.notified().await,
+                None => shared.sessions_changed.notified().await,
             }
         }
     };
@@ -126,14 +128,11 @@ async fn report(shared: &Rc<Shared>, connection: &Connection) -> Result<(), Faul
         loop {
             let ack: Option<ReportAck> = acks.message(MAX_MESSAGE_BYTES).await.map_err(Fault::failed)?;
             let ack = ack.ok_or_else(|| Fault::Failed("the exchange ended the stream of reports".into()))?;
-            let Some(Acknowledged { freed, listed }) = shared.spool.borrow_mut().acknowledge(ack.seq) else {
+            let Some(freed) = shared.change_sessions(|sessions| sessions.acknowledge(ack.seq)) else {
                 connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"acknowledged what was not sent");
                 return Err(Fault::Failed("the exchange acknowledged what was not sent".into()));
             };
-            shared.metrics.spooled.fetch_add(listed, Ordering::Relaxed);
-            shared.metrics.spooled.fetch_sub(freed, Ordering::Relaxed);
             shared.metrics.reports_acknowledged.fetch_add(freed as u64, Ordering::Relaxed);
-            shared.spool_changed.notify_one();
         }
     };
     tokio::select! {

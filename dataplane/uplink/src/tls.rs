@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, STREAM_WINDOW_BYTES};
+use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_DATAGRAM_BYTES, STREAM_WINDOW_BYTES};
 use landline_link::{ALPN_JOIN, ALPN_LINK};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{ClientConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -24,8 +24,11 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn transport() -> TransportConfig {
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(MAX_DATAGRAM_BYTES);
     let mut transport = TransportConfig::default();
     transport
+        .mtu_discovery_config(Some(mtu))
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
         .keep_alive_interval(Some(KEEP_ALIVE))
         .initial_rtt(INITIAL_RTT)

@@ -8,6 +8,7 @@
 //! |---|---|---|---|
 //! | `Control` (one) | switch | [`Hello`], then nothing | [`Down`]: welcome, snapshot, deltas, kicks |
 //! | `Reports` (one) | switch | [`ReportBatch`] in sequence | [`ReportAck`] |
+//! | `Records` (one) | switch | [`RecordBatch`] in order | [`RecordAck`] |
 //! | `Lookup` (one per question) | switch | [`Lookup`] | [`LookupAnswer`] |
 //! | `Renew` (now and then) | switch | [`RenewRequest`] | [`JoinAnswer`] |
 //! | `Pass` (one per passed-on request) | switch | [`PassHead`], raw body until FIN | [`PassAnswer`], raw body until FIN |

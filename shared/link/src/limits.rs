@@ -7,6 +7,8 @@ use landline_wire::limits::{
     MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_LOOKUPS_IN_FLIGHT, MAX_PASSES, MAX_PATH_BYTES, WINDOW_BYTES,
 };
 
+use crate::message::MAX_RECORDS_BYTES;
+
 /// Bytes of one message, its length prefix not counted.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// Bytes of a [`crate::PassHead`] or [`crate::PassAnswer`]: a request's path and headers twice over.
@@ -20,6 +22,8 @@ pub const MAX_OPS: usize = 1_000;
 /// Report batches on their way and not acknowledged: enough to fill the exchange's commit time, few enough that a
 /// reconnect repeats little.
 pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
+/// Batches of records on their way and not acknowledged: what the exchange commits together while more is coming.
+pub const MAX_RECORD_BATCHES_IN_FLIGHT: usize = 8;
 
 /// Streams of one node at a time. Twice the passed-on requests: look-ups must find one even when every pass is taken by
 /// a slow reader.
@@ -27,6 +31,9 @@ pub const MAX_STREAMS: u32 = 8_192;
 /// Bytes that a stream may carry unread. The connection as a whole has no window: one slow reader must not stop the
 /// stream of revocations.
 pub const STREAM_WINDOW_BYTES: u32 = WINDOW_BYTES as u32;
+/// Bytes of the largest datagram upward, where the way allows it: jumbo frames, and loopback. Records come by the
+/// megabyte, and a datagram has its price whatever its size.
+pub const MAX_DATAGRAM_BYTES: u16 = 9_000 - 48;
 
 /// The side that says nothing sends a QUIC ping after this time.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -57,4 +64,5 @@ pub const CLOSE_FAILED: u32 = 5;
 const _: () = assert!(2 * (MAX_HEADER_BYTES + MAX_PATH_BYTES) <= MAX_HEAD_BYTES);
 const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
 const _: () = assert!(MAX_PASSES + MAX_LOOKUPS_IN_FLIGHT < MAX_STREAMS as usize, "look-ups find a stream");
+const _: () = assert!(2 * MAX_RECORDS_BYTES <= MAX_MESSAGE_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);

@@ -68,7 +68,7 @@ bounds! {
         "The oldest event that its caller took is forgotten.";
     ReplayOfCore "replay_of_core" "REPLAY_BYTES_PER_CORE" "core"
         "The complete stream that waits longest is forgotten; without one, a new call for a stream gets 503 `overloaded`.";
-    Reports "reports" "MAX_SPOOLED_REPORTS" "switch"
+    Records "records" "SPOOL_BYTES" "switch"
         "The call gets 503 `overloaded`: one that could not be audited is not made.";
     PendingLookups "pending_lookups" "MAX_PENDING_LOOKUPS" "core"
         "The call gets 503 `overloaded`.";
@@ -81,7 +81,7 @@ bounds! {
     Heartbeat "heartbeat" "MISSED_HEARTBEATS" "line"
         "The line is closed with 1001.";
     Sockets "sockets" "MAX_UNAUTHENTICATED" "switch"
-        "The socket is closed at once, without an answer.";
+        "Accepting waits up to 250 ms for a place; then the socket is closed without an answer.";
     SocketsOfAddress "sockets_of_address" "MAX_UNAUTHENTICATED_PER_IP" "address"
         "The socket is closed at once, without an answer.";
     Descriptors "descriptors" "ACCEPT_REST_MS" "core"

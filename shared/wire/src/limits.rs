@@ -116,9 +116,15 @@ pub const ACCEPT_REST_MS: u64 = 100;
 pub const PUBLIC_CALLS_PER_MINUTE: u32 = 600;
 /// Addresses whose anonymous calls one core counts at a time.
 pub const MAX_PUBLIC_CALLERS: usize = 65_536;
-/// Audit records and session reports that wait for the exchange, per node. At the bound new calls get 503
-/// `overloaded`: a call that could not be audited is not made.
-pub const MAX_SPOOLED_REPORTS: usize = 1_000_000;
+/// Bytes of audit records that wait on a switch's disk for the exchange. At the bound new calls get 503 `overloaded`: a
+/// call that could not be audited is not made. A record has about 80 bytes, so these are some 50 million calls.
+pub const SPOOL_BYTES: u64 = 4 << 30;
+/// Bytes of audit records that wait in memory while the disk takes none; at the bound new calls get 503 `overloaded`.
+pub const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
+/// Bytes that the spool leaves free on its file system: with less, records wait in memory.
+pub const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
+/// Reports of lines that wait for the exchange. At the bound they are replaced by a listing of the lines that are up.
+pub const MAX_SESSION_REPORTS: usize = 200_000;
 /// Calls that may wait on one core for a look-up at the exchange. Their bodies count in the core's budget.
 pub const MAX_PENDING_LOOKUPS: usize = 16_384;
 /// Ids without a line that one core remembers as looked up.

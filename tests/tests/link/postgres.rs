@@ -78,7 +78,7 @@ async fn walk(url: String) {
     let (session, credential) = (SessionId(Uuid::from_u128(1)), Credential::Key { key_gen: 1 });
     let up = SessionUp { agent, session, at: 1_700_000_000_000, credential, shared: false };
     switch.sender.send(ToExchange::Report(Report::SessionUp(up)));
-    switch.sender.send(ToExchange::Report(Report::Call(CallRecord {
+    switch.sender.record(&CallRecord {
         ts: 1_700_000_000_500,
         from_agent_id: None,
         to_agent_id: agent,
@@ -87,7 +87,7 @@ async fn walk(url: String) {
         status_code: 200,
         latency_us: 1_000,
         route: Route::Relay,
-    })));
+    });
     let recorded = async || relay::ops::recent(&one.exchange, 10).await.unwrap().len() == 1;
     eventually("the call is recorded", recorded).await;
     assert_eq!(presence::ops::attached(&one.exchange).await.unwrap(), 1);

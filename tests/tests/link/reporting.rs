@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use landline_controlplane::{presence, relay};
 use landline_link::{CallRecord, Credential, Report, Route, SessionUp};
-use landline_uplink::{ToCore, ToExchange, UplinkSender};
+use landline_uplink::{Left, ToCore, ToExchange, UplinkSender};
 use landline_wire::ids::{AgentId, SessionId};
 use uuid::Uuid;
 
 use crate::world::{World, eventually};
 
-fn call(number: usize, to: AgentId) -> Report {
-    Report::Call(CallRecord {
+fn call(number: usize, to: AgentId) -> CallRecord {
+    CallRecord {
         ts: 1_700_000_000_000 + number as i64,
         from_agent_id: None,
         to_agent_id: to,
@@ -21,7 +21,7 @@ fn call(number: usize, to: AgentId) -> Report {
         status_code: 200,
         latency_us: 1_000,
         route: Route::Relay,
-    })
+    }
 }
 
 fn up(agent: AgentId, session: u128, key_gen: u64) -> Report {
@@ -44,19 +44,19 @@ async fn every_call_is_recorded_once_however_often_the_link_breaks() {
     let (agent, _) = switch.register("Often Called").await;
     for round in 0..5 {
         for number in round * 30..round * 30 + 20 {
-            report(&switch.sender, call(number, agent));
+            switch.sender.record(&call(number, agent));
         }
         world.stop_feed().await;
         for number in round * 30 + 20..(round + 1) * 30 {
-            report(&switch.sender, call(number, agent));
+            switch.sender.record(&call(number, agent));
         }
         world.start_feed().await;
         if round % 2 == 0 {
             switch.synced(true).await;
         }
     }
-    let (_, lost) = switch.stop().await;
-    assert_eq!(lost, 0, "stopping waits for the reports");
+    let (_, left) = switch.stop().await;
+    assert_eq!(left, Left::default(), "stopping waits for the records");
     let recorded = relay::ops::recent(&world.exchange, 200).await.unwrap();
     let ids: BTreeSet<_> = recorded.iter().map(|event| event.request_id.clone()).collect();
     assert_eq!((recorded.len(), ids.len()), (150, 150));
@@ -68,10 +68,10 @@ async fn a_stream_of_calls_is_gathered_into_few_batches() {
     let mut switch = world.switch().await;
     let (agent, _) = switch.register("Busy").await;
     for number in 0..20_000 {
-        report(&switch.sender, call(number, agent));
+        switch.sender.record(&call(number, agent));
     }
     assert!(switch.uplink.has_room());
-    let arrived = async || switch.uplink.figures().spooled == 0;
+    let arrived = async || switch.uplink.figures().waiting == 0;
     eventually("all reports are acknowledged", arrived).await;
     let stats = relay::ops::stats(&world.exchange).await.unwrap();
     assert_eq!(stats.sample, 1_000);

@@ -12,7 +12,7 @@ use landline_controlplane::clock::Clock;
 use landline_controlplane::config::{Config, RateLimits};
 use landline_controlplane::feed::{Feed, nodes};
 use landline_link::{Lookup, LookupAnswer, PassAnswer, PassHead};
-use landline_uplink::{Ticket, ToCore, ToExchange, Uplink, UplinkConfig, UplinkSender};
+use landline_uplink::{Left, Ticket, ToCore, ToExchange, Uplink, UplinkConfig, UplinkSender};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -112,11 +112,11 @@ impl Switch {
         Self { sender: uplink.sender(), uplink, inbox, dir, tickets: 0 }
     }
 
-    /// Leaves, and gives back what it needs to come again and how many reports were lost.
-    pub(crate) async fn stop(self) -> (TempDir, usize) {
+    /// Leaves, and gives back what it needs to come again and how many records were not delivered.
+    pub(crate) async fn stop(self) -> (TempDir, Left) {
         let Self { uplink, dir, .. } = self;
-        let lost = tokio::task::spawn_blocking(move || uplink.stop(PATIENCE)).await.unwrap();
-        (dir, lost)
+        let left = tokio::task::spawn_blocking(move || uplink.stop(PATIENCE)).await.unwrap();
+        (dir, left)
     }
 
     /// The next message for core 0 that `wanted` takes; others are passed over.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use landline_engine::{Attach, Config, Effect, Engine, Flush, LineKey, Now, Principal, Reply};
-use landline_link::{Credential, Report};
+use landline_link::Credential;
 use landline_wire::frame::{Frame, decode, encode};
 use landline_wire::ids::{AgentId, SessionId};
 use landline_wire::message::{Message, Progress, Reader, Role};
@@ -125,7 +125,7 @@ impl World {
                 Effect::Direct(..) | Effect::DirectCredit(..) | Effect::DirectGone(..) => {
                     panic!("nobody is called directly")
                 }
-                Effect::Report(Report::Call(record)) => {
+                Effect::Record(record) => {
                     let number = record.request_id.strip_prefix("h-").and_then(|n| n.parse::<usize>().ok());
                     let call = number.and_then(|index| self.honest.get_mut(index));
                     if let Some(call) = call.filter(|_| record.from_agent_id != Some(self.mallory.agent)) {

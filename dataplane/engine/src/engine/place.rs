@@ -1,6 +1,6 @@
 //! Calls on their way to a line.
 
-use landline_link::{CallRecord, Report, Route};
+use landline_link::{CallRecord, Route};
 use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Frame, Headers, Request};
@@ -62,7 +62,7 @@ impl Engine {
         }
         if self.spool_full {
             let detail = "Too many audit records wait for the exchange.";
-            return Err(self.at_bound(Bound::Reports, Code::Overloaded, detail).retry_after(5));
+            return Err(self.at_bound(Bound::Records, Code::Overloaded, detail).retry_after(5));
         }
         if self.is_over_budget(request.body.len()) {
             return Err(self.over_budget());
@@ -182,7 +182,7 @@ impl Engine {
     }
 
     fn report_call(&mut self, record: CallRecord) {
-        self.effects.push_back(Effect::Report(Report::Call(record)));
+        self.effects.push_back(Effect::Record(record));
     }
 }
 

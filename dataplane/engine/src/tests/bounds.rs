@@ -267,7 +267,7 @@ fn reports_that_could_not_be_kept() {
     let (mut node, _) = node(Config::default());
     node.all(|engine, _| engine.set_spool_full(true));
     let conn = call(&mut node, b"");
-    is_refused(&mut node, conn, Code::Overloaded, Bound::Reports);
+    is_refused(&mut node, conn, Code::Overloaded, Bound::Records);
 }
 
 #[test]

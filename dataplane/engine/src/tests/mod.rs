@@ -15,7 +15,7 @@ mod uploads;
 use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
-use landline_link::{Credential, Lookup, LookupAnswer, Op, Policy, Report};
+use landline_link::{CallRecord, Credential, Lookup, LookupAnswer, Op, Policy, Report};
 use landline_wire::bounds::Bound;
 use landline_wire::error::Problem;
 use landline_wire::frame::{Chunk, Frame, Response, decode, encode};
@@ -57,6 +57,7 @@ pub(super) struct Node {
     pub(super) lines: Vec<TestLine>,
     pub(super) replies: HashMap<u64, Vec<Reply>>,
     pub(super) reports: Vec<Report>,
+    pub(super) records: Vec<CallRecord>,
     pub(super) lookups: Vec<(usize, u64, Lookup)>,
     /// Calls of lines that are passed on: core, line, id, request.
     pub(super) directs: Vec<(usize, LineKey, u64, CallRequest)>,
@@ -92,6 +93,7 @@ impl Node {
             lines: Vec::new(),
             replies: HashMap::new(),
             reports: Vec::new(),
+            records: Vec::new(),
             lookups: Vec::new(),
             directs: Vec::new(),
             direct_news: Vec::new(),
@@ -243,11 +245,7 @@ impl Node {
 
     /// Statuses of the audit records so far.
     pub(super) fn audited(&self) -> Vec<u16> {
-        let calls = self.reports.iter().filter_map(|report| match report {
-            Report::Call(record) => Some(record.status_code),
-            _ => None,
-        });
-        calls.collect()
+        self.records.iter().map(|record| record.status_code).collect()
     }
 
     pub(super) fn answer_lookups(&mut self, answer: Option<LookupAnswer>) {
@@ -276,6 +274,7 @@ impl Node {
             Effect::Mail(to, mail) => self.engines[to].mail(mail, self.now),
             Effect::Reply(conn, reply) => self.replies.entry(conn.0).or_default().push(reply),
             Effect::Lookup(number, lookup) => self.lookups.push((core, number, lookup)),
+            Effect::Record(record) => self.records.push(record),
             Effect::Report(report) => self.reports.push(report),
             Effect::Direct(key, id, request) => self.directs.push((core, key, id, *request)),
             Effect::DirectCredit(_, id, bytes) => self.direct_news.push((id, Some(bytes))),

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landline_link::{Op, Report};
+use landline_link::Op;
 use landline_wire::frame::{Call, Frame};
 use proptest::prelude::*;
 
@@ -280,10 +280,7 @@ proptest! {
         for engine in &node.engines {
             prop_assert_eq!((engine.call_count(), engine.line_count(), engine.held_bytes()), (0, 0, 0));
         }
-        let ended: Vec<_> = node.reports.iter().filter_map(|report| match report {
-            Report::Call(record) => Some(record.request_id.clone()),
-            _ => None,
-        }).collect();
+        let ended: Vec<_> = node.records.iter().map(|record| record.request_id.clone()).collect();
         let once: HashSet<_> = ended.iter().collect();
         prop_assert_eq!(once.len(), ended.len(), "a call was audited twice");
         let placed: u64 = node.engines.iter().map(|engine| engine.stats().calls).sum();

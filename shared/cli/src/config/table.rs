@@ -3,45 +3,10 @@
 
 use super::values;
 
+pub use super::key::Key;
 pub use super::setting::{ENV_PREFIX, EXCHANGE, ON_OFF, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
 
 const SERVERS: u8 = UP | EXCHANGE | SWITCH;
-
-/// A setting's place in [`SETTINGS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the table's help column documents each")]
-pub enum Key {
-    Listen,
-    Data,
-    Admin,
-    Link,
-    PublicUrl,
-    TlsCert,
-    TlsKey,
-    TlsSelfSigned,
-    Prefix,
-    Database,
-    Registration,
-    RateLimits,
-    AllowedOrigins,
-    AllowPrivateEgress,
-    AuditDays,
-    Join,
-    Exchange,
-    Cores,
-    Driver,
-    MaxBody,
-    MaxInFlight,
-    MaxLines,
-    MaxLinesPerIp,
-    MaxPending,
-    MaxPendingPerIp,
-    BodyBudget,
-    Heartbeat,
-    DrainDeadline,
-    LogFormat,
-    LogLevel,
-}
 
 const PLACE: &str = "Where";
 const POLICY: &str = "Who may do what";
@@ -306,7 +271,7 @@ pub static SETTINGS: &[Setting] = &[
         "2000",
         SIZE,
         values::some,
-        "Sockets that have not spoken or authenticated, in all; one more is closed at once"
+        "Sockets that have not spoken or authenticated, in all; one more waits 250 ms, then it is closed"
     ),
     setting!(
         MaxPendingPerIp,
@@ -327,6 +292,16 @@ pub static SETTINGS: &[Setting] = &[
         SIZE,
         values::budget_bytes,
         "Bytes of bodies that one core holds at once; beyond them calls get 503"
+    ),
+    setting!(
+        SpoolBytes,
+        "spool_bytes",
+        UP | SWITCH,
+        "BYTES",
+        "4GiB",
+        SIZE,
+        values::spool_bytes,
+        "Bytes of call records that wait on disk (DATA/spool) while the exchange is away or behind; beyond them calls get 503"
     ),
     setting!(
         Heartbeat,

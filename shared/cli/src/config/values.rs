@@ -168,6 +168,12 @@ pub fn budget_bytes(text: &str) -> Read<usize> {
     bytes(text, 16 << 20, 64 << 30).map_or_else(|| expected("bytes from 16MiB to 64GiB, such as 256MiB"), Ok)
 }
 
+/// Bytes of the spool: some segments at least.
+pub fn spool_bytes(text: &str) -> Read<u64> {
+    let form = "bytes from 16MiB to 1024GiB, such as 4GiB";
+    bytes(text, 16 << 20, 1 << 40).map_or_else(|| expected(form), |bytes| Ok(bytes as u64))
+}
+
 /// Whole seconds between signs of life.
 pub fn heartbeat(text: &str) -> Read<u64> {
     duration(text)

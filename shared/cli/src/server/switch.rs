@@ -7,7 +7,7 @@ use anyhow::Result;
 use landline_controlplane::config::{Class, RateLimits};
 use landline_dataplane::{NotReady, Switch, SwitchConfig, Tls};
 use landline_link::JoinToken;
-use landline_uplink::{NotReady as LinkNotReady, UplinkConfig};
+use landline_uplink::{Left, NotReady as LinkNotReady, UplinkConfig};
 
 use crate::config::{Server, TlsSource};
 use crate::server::address::{self, Reserved, reachable};
@@ -41,6 +41,7 @@ pub async fn start(
     let public_url = public_url(settings, listen.address());
     let mut uplink = UplinkConfig::new(exchange, &settings.data, public_url);
     uplink.join_token = join_token;
+    uplink.spool_bytes = settings.spool_bytes;
     let mut config = SwitchConfig::new(listen.address(), uplink);
     config.tls = tls;
     config.cores = settings.cores;
@@ -98,8 +99,9 @@ pub async fn reason_to_leave(switch: &Switch, signals: &mut Signals) -> &'static
 /// Drains: no new lines and calls, those in flight finish within the deadline, reports go to the exchange.
 pub async fn drain(switch: Switch, deadline: Duration) {
     match tokio::task::spawn_blocking(move || switch.drain(deadline)).await {
-        Ok(0) => {}
-        Ok(lost) => tracing::error!(lost, "the exchange was away to the end: these reports are lost"),
+        Ok(Left { kept: 0, lost: 0 }) => {}
+        Ok(Left { kept, lost: 0 }) => tracing::info!(kept, "the next start delivers these records of calls"),
+        Ok(Left { kept, lost }) => tracing::error!(kept, lost, "records of calls are lost: the disk took none"),
         Err(error) => tracing::error!(%error, "draining failed"),
     }
 }

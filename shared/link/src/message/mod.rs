@@ -2,11 +2,13 @@
 
 mod join;
 mod question;
+mod record;
 mod report;
 mod state;
 
 pub use join::*;
 pub use question::*;
+pub use record::*;
 pub use report::*;
 pub use state::*;
 
@@ -20,6 +22,7 @@ pub enum StreamKind {
     Lookup = 3,
     Pass = 4,
     Renew = 5,
+    Records = 6,
 }
 
 impl StreamKind {
@@ -30,7 +33,7 @@ impl StreamKind {
 
     /// The kind that a byte opens.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew]
+        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew, Self::Records]
             .into_iter()
             .find(|kind| kind.byte() == byte)
     }

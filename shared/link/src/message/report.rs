@@ -1,6 +1,5 @@
-//! What happened on a switch.
+//! What became of a switch's lines.
 
-use compact_str::CompactString;
 use landline_wire::ids::{AgentId, SessionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -24,7 +23,7 @@ pub struct ReportAck {
     pub seq: u64,
 }
 
-/// One thing that happened on a switch.
+/// One thing that happened to a switch's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// All sessions follow: those of this node that are not among them until [`Report::SessionsEnd`] are gone.
@@ -43,8 +42,6 @@ pub enum Report {
         /// When, unix milliseconds.
         at: i64,
     },
-    /// A call ended.
-    Call(CallRecord),
 }
 
 /// A line that is up.
@@ -77,54 +74,4 @@ pub enum Credential {
         /// Its `gen`.
         token_gen: u64,
     },
-}
-
-/// How a call was routed, as published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Route {
-    /// Over the callee's line.
-    Relay,
-    /// Dispatched by the exchange to the callee's URL.
-    HttpDirect,
-}
-
-/// One call, with exactly what the eight published fields need and nothing else: what is not here cannot leak.
-/// On the link it is a row, in the order of the fields: there is one for every call, and names would be half of its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
-pub struct CallRecord {
-    /// When it began, unix milliseconds.
-    pub ts: i64,
-    /// The caller; `None` if anonymous.
-    pub from_agent_id: Option<AgentId>,
-    /// The callee.
-    pub to_agent_id: AgentId,
-    /// From `X-A2A-Method`.
-    pub a2a_method: Option<CompactString>,
-    /// The correlation id.
-    pub request_id: CompactString,
-    /// The status that the caller got.
-    pub status_code: u16,
-    /// Microseconds from the complete request to the end of the answer; published as `latency_ms`, with three decimals.
-    pub latency_us: u64,
-    /// How it was routed.
-    pub route: Route,
-}
-
-type Row = (i64, Option<AgentId>, AgentId, Option<CompactString>, CompactString, u16, u64, Route);
-
-impl From<CallRecord> for Row {
-    fn from(record: CallRecord) -> Self {
-        let CallRecord { ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route } =
-            record;
-        (ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route)
-    }
-}
-
-impl From<Row> for CallRecord {
-    fn from(row: Row) -> Self {
-        let (ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route) = row;
-        Self { ts, from_agent_id, to_agent_id, a2a_method, request_id, status_code, latency_us, route }
-    }
 }

@@ -1,11 +1,14 @@
-//! Reports on their way to the exchange. Pure.
+//! Reports of sessions on their way to the exchange. Pure.
 //!
-//! Reports form one log per boot, cut into numbered batches. A batch keeps its bytes until it is acknowledged, and is
-//! sent again as it was on the next connection: the exchange skips what it has, so each counts once.
+//! Reports form one log per start of the switch, cut into numbered batches. A batch keeps its bytes until it is
+//! acknowledged, and is sent again as it was on the next connection: the exchange skips what it has, so each counts once.
 //!
 //! Each connection also brings a **listing** of the sessions, for an exchange whose database was restored. It is put at
 //! the log's end, and made of the sessions that the log adds up to there: what comes before it is history, what comes
 //! after it are changes to it. So a listing can neither lose a session nor bring a dead one back, and no core is asked.
+//!
+//! Because a listing says everything, the log may be cut short: once more reports wait than may, they are forgotten and
+//! a listing takes their place. The exchange then never hears of lines that came and went meanwhile.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -17,7 +20,7 @@ use landline_wire::ids::SessionId;
 
 /// The log from the oldest report that is not acknowledged, and the sessions at its end.
 #[derive(Debug, Default)]
-pub(crate) struct Spool {
+pub(crate) struct Sessions {
     waiting: VecDeque<Report>,
     /// Batches that were formed and not acknowledged, oldest first.
     flying: VecDeque<Batch>,
@@ -51,16 +54,7 @@ enum Listing {
     },
 }
 
-/// What an acknowledgement changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Acknowledged {
-    /// Reports that are durable and forgotten.
-    pub(crate) freed: usize,
-    /// Reports of a new listing.
-    pub(crate) listed: usize,
-}
-
-impl Spool {
+impl Sessions {
     /// Adds a report at the log's end.
     pub(crate) fn push(&mut self, report: Report) {
         match &report {
@@ -70,32 +64,43 @@ impl Spool {
             Report::SessionDown { session, .. } => {
                 self.sessions.remove(session);
             }
-            Report::SessionsBegin | Report::SessionsEnd | Report::Call(_) => {}
+            Report::SessionsBegin | Report::SessionsEnd => {}
         }
         self.waiting.push_back(report);
     }
 
-    /// A connection came up: everything that was not acknowledged goes out again, and a listing after it. Gives how many
-    /// reports the listing added.
-    pub(crate) fn connected(&mut self) -> usize {
+    /// Reports that wait, sent or not.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.flying.iter().map(|batch| batch.reports).sum::<usize>()
+    }
+
+    /// If more reports wait than may, a listing takes their place. Gives how many are forgotten.
+    pub(crate) fn bound(&mut self, most: usize) -> usize {
+        let waiting = self.waiting.len();
+        if waiting <= most.max(self.sessions.len() + 2) {
+            return 0;
+        }
+        self.waiting = VecDeque::new();
+        self.list();
+        waiting - self.waiting.len()
+    }
+
+    /// A connection came up: everything that was not acknowledged goes out again, and a listing after it.
+    pub(crate) fn connected(&mut self) {
         self.sent = 0;
         match &mut self.listing {
             Listing::Acknowledged => self.list(),
-            Listing::Waiting => 0,
-            Listing::InBatch { repeated, .. } => {
-                *repeated = true;
-                0
-            }
+            Listing::Waiting => {}
+            Listing::InBatch { repeated, .. } => *repeated = true,
         }
     }
 
-    fn list(&mut self) -> usize {
+    fn list(&mut self) {
         self.listing = Listing::Waiting;
         self.waiting.reserve(self.sessions.len() + 2);
         self.waiting.push_back(Report::SessionsBegin);
         self.waiting.extend(self.sessions.values().cloned().map(Report::SessionUp));
         self.waiting.push_back(Report::SessionsEnd);
-        self.sessions.len() + 2
     }
 
     /// The next batch to send on this connection, encoded, if one may go out now.
@@ -127,24 +132,24 @@ impl Spool {
         Ok(())
     }
 
-    /// Everything up to this batch is durable. `None` if such a batch was not sent on this connection.
-    pub(crate) fn acknowledge(&mut self, seq: u64) -> Option<Acknowledged> {
+    /// Everything up to this batch is durable: gives how many reports that frees. `None` if such a batch was not sent on
+    /// this connection.
+    pub(crate) fn acknowledge(&mut self, seq: u64) -> Option<usize> {
         let done = self.flying.iter().take_while(|batch| batch.seq <= seq).count();
         if done > self.sent || seq > self.last_seq {
             return None;
         }
         self.sent -= done;
         let freed = self.flying.drain(..done).map(|batch| batch.reports).sum();
-        let mut listed = 0;
         if let Listing::InBatch { seq: at, repeated } = self.listing
             && at <= seq
         {
             self.listing = Listing::Acknowledged;
             if repeated {
-                listed = self.list();
+                self.list();
             }
         }
-        Some(Acknowledged { freed, listed })
+        Some(freed)
     }
 }
 

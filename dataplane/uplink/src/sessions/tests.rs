@@ -1,11 +1,11 @@
-//! The spool against an exchange that loses acknowledgements, whose link breaks anywhere, and whose database may be
+//! The sessions' log against an exchange that loses acknowledgements, whose link breaks anywhere, and whose database may be
 //! restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
+use landline_link::Credential;
 use landline_link::limits::MAX_MESSAGE_BYTES;
-use landline_link::{CallRecord, Credential, Route};
 use landline_wire::ids::AgentId;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -13,41 +13,30 @@ use uuid::Uuid;
 use super::*;
 
 const AGENT: AgentId = AgentId(Uuid::nil());
+/// Lines above this number came and went.
+const CHURNED: u64 = 1_000;
 
-fn session(n: u8) -> SessionId {
+fn session(n: u64) -> SessionId {
     SessionId(Uuid::from_u128(u128::from(n)))
 }
 
-fn up(n: u8) -> Report {
+fn up(n: u64) -> Report {
     let credential = Credential::Key { key_gen: 1 };
     Report::SessionUp(SessionUp { agent: AGENT, session: session(n), at: 0, credential, shared: false })
 }
 
-fn down(n: u8) -> Report {
+fn down(n: u64) -> Report {
     Report::SessionDown { agent: AGENT, session: session(n), at: 0 }
 }
 
-fn call(number: u64) -> Report {
-    Report::Call(CallRecord {
-        ts: 0,
-        from_agent_id: None,
-        to_agent_id: AGENT,
-        a2a_method: None,
-        request_id: number.to_string().into(),
-        status_code: 200,
-        latency_us: 1,
-        route: Route::Relay,
-    })
-}
-
-/// What the exchange keeps: as `relay::ops::ingest` does, in memory.
+/// What the exchange keeps: as its ingestion does, in memory.
 #[derive(Clone, Default)]
 struct Exchange {
     seq: u64,
     sessions: BTreeSet<SessionId>,
     /// The sessions named since a listing began.
     listing: Option<BTreeSet<SessionId>>,
-    calls: BTreeMap<String, usize>,
+    ended: BTreeMap<SessionId, usize>,
 }
 
 impl Exchange {
@@ -77,17 +66,20 @@ impl Exchange {
             }
             Report::SessionDown { session, .. } => {
                 self.sessions.remove(&session);
+                *self.ended.entry(session).or_default() += 1;
             }
-            Report::Call(record) => *self.calls.entry(record.request_id.to_string()).or_default() += 1,
         }
     }
 }
 
 #[derive(Debug, Clone)]
 enum Event {
-    Up(u8),
-    Down(u8),
-    Calls(usize),
+    Up(u64),
+    Down(u64),
+    /// So many lines come and go.
+    Churn(usize),
+    /// More wait than may.
+    Bound(usize),
     /// The exchange takes up to so many batches and acknowledges them.
     Work(usize),
     /// It takes one, but the acknowledgement is lost with the connection.
@@ -99,10 +91,11 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => (0u8..6).prop_map(Event::Up),
-        4 => (0u8..6).prop_map(Event::Down),
-        2 => prop_oneof![1usize..5, 900usize..1_100].prop_map(Event::Calls),
+        4 => (0u64..6).prop_map(Event::Up),
+        4 => (0u64..6).prop_map(Event::Down),
+        2 => prop_oneof![1usize..5, 450usize..550].prop_map(Event::Churn),
         4 => (1usize..4).prop_map(Event::Work),
+        1 => (0usize..700).prop_map(Event::Bound),
         1 => Just(Event::LoseAck),
         1 => Just(Event::Break),
         1 => Just(Event::Backup),
@@ -110,33 +103,22 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The spool, its exchange, and what is true.
+/// The log, its exchange, and what is true.
 #[derive(Default)]
 struct World {
-    spool: Spool,
+    log: Sessions,
     exchange: Exchange,
     backup: Exchange,
     live: BTreeSet<SessionId>,
-    calls: u64,
-    length: usize,
+    churned: u64,
 }
 
 impl World {
-    fn push(&mut self, report: Report) {
-        self.length += 1;
-        self.spool.push(report);
-    }
-
-    fn connect(&mut self) {
-        self.length += self.spool.connected();
-    }
-
     /// One batch to the exchange and back. Was there one?
     fn work(&mut self) -> bool {
-        let Some(bytes) = self.spool.next().unwrap() else { return false };
+        let Some(bytes) = self.log.next().unwrap() else { return false };
         let ack = self.exchange.ingest(bytes);
-        let Acknowledged { freed, listed } = self.spool.acknowledge(ack).expect("it was sent");
-        self.length = self.length + listed - freed;
+        assert!(self.log.acknowledge(ack).expect("it was sent") > 0);
         true
     }
 
@@ -144,38 +126,44 @@ impl World {
         match event {
             Event::Up(n) => {
                 if self.live.insert(session(n)) {
-                    self.push(up(n));
+                    self.log.push(up(n));
                 }
             }
             Event::Down(n) => {
                 if self.live.remove(&session(n)) {
-                    self.push(down(n));
+                    self.log.push(down(n));
                 }
             }
-            Event::Calls(count) => {
+            Event::Churn(count) => {
                 for _ in 0..count {
-                    self.calls += 1;
-                    self.push(call(self.calls));
+                    self.churned += 1;
+                    self.log.push(up(CHURNED + self.churned));
+                    self.log.push(down(CHURNED + self.churned));
                 }
+            }
+            Event::Bound(most) => {
+                let before = self.log.len();
+                let forgotten = self.log.bound(most);
+                assert_eq!(self.log.len(), before - forgotten);
             }
             Event::Work(batches) => drop((0..batches).take_while(|_| self.work()).count()),
             Event::LoseAck => {
-                if let Some(bytes) = self.spool.next().unwrap() {
+                if let Some(bytes) = self.log.next().unwrap() {
                     self.exchange.ingest(bytes);
                 }
-                self.connect();
+                self.log.connected();
             }
-            Event::Break => self.connect(),
+            Event::Break => self.log.connected(),
             Event::Backup => self.backup = self.exchange.clone(),
             Event::Restore => {
                 self.exchange = self.backup.clone();
-                self.connect();
+                self.log.connected();
             }
         }
     }
 
     fn settle(&mut self) {
-        self.connect();
+        self.log.connected();
         while self.work() {}
     }
 }
@@ -186,64 +174,77 @@ proptest! {
     #[test]
     fn the_exchange_ends_up_with_the_sessions_that_are_up(events in prop::collection::vec(event(), 0..50)) {
         let mut world = World::default();
-        world.connect();
+        world.log.connected();
         events.into_iter().for_each(|event| world.step(event));
         world.settle();
         prop_assert_eq!(&world.exchange.sessions, &world.live);
-        prop_assert_eq!(world.length, 0, "what was added was freed");
+        prop_assert_eq!(world.log.len(), 0, "what was added was freed");
     }
 
     #[test]
-    fn every_call_counts_once_unless_the_database_was_restored(
-        events in prop::collection::vec(event().prop_filter("no restore", |e| !matches!(e, Event::Restore)), 0..50),
+    fn every_end_counts_once_unless_history_was_lost(
+        events in prop::collection::vec(
+            event().prop_filter("no loss", |e| !matches!(e, Event::Restore | Event::Bound(_))),
+            0..50,
+        ),
     ) {
         let mut world = World::default();
-        world.connect();
+        world.log.connected();
         events.into_iter().for_each(|event| world.step(event));
         world.settle();
-        prop_assert_eq!(world.exchange.calls.len() as u64, world.calls);
-        prop_assert!(world.exchange.calls.values().all(|count| *count == 1));
+        let ended = |n| world.exchange.ended.get(&session(n)).copied();
+        prop_assert!((1..=world.churned).all(|n| ended(CHURNED + n) == Some(1)));
     }
 }
 
 #[test]
 fn a_batch_is_sent_again_as_it_was() {
-    let mut spool = Spool::default();
-    spool.connected();
-    spool.push(call(1));
-    let first = spool.next().unwrap().unwrap();
-    spool.push(call(2));
-    spool.connected();
-    assert_eq!(spool.next().unwrap().unwrap(), first);
-    assert_ne!(spool.next().unwrap().unwrap(), first);
-    assert_eq!(spool.next().unwrap(), None);
+    let mut log = Sessions::default();
+    log.connected();
+    log.push(up(1));
+    let first = log.next().unwrap().unwrap();
+    log.push(up(2));
+    log.connected();
+    assert_eq!(log.next().unwrap().unwrap(), first);
+    assert_ne!(log.next().unwrap().unwrap(), first);
+    assert_eq!(log.next().unwrap(), None);
 }
 
 #[test]
-fn a_link_that_flaps_does_not_fill_the_spool() {
-    let mut spool = Spool::default();
-    (0..100).for_each(|n| spool.push(up(n)));
-    let mut added = 0;
+fn a_link_that_flaps_does_not_fill_the_log() {
+    let mut log = Sessions::default();
+    (0..100).for_each(|n| log.push(up(n)));
     for _ in 0..1_000 {
-        added += spool.connected();
-        spool.next().unwrap();
+        log.connected();
+        log.next().unwrap();
     }
-    assert_eq!(added, 102);
+    assert_eq!(log.len(), 100 + 102);
+}
+
+#[test]
+fn lines_that_come_and_go_while_nobody_listens_do_not_fill_the_log() {
+    let mut log = Sessions::default();
+    let mut forgotten = 0;
+    for n in 0..10_000 {
+        log.push(up(n));
+        log.push(down(n));
+        forgotten += log.bound(500);
+        assert!(log.len() <= 501);
+    }
+    assert_eq!(forgotten + log.len(), 20_000);
 }
 
 #[test]
 fn no_more_batches_fly_than_may() {
-    let mut spool = Spool::default();
-    spool.connected();
-    for number in 0..(MAX_BATCH * 10) as u64 {
-        spool.push(call(number));
-    }
+    let mut log = Sessions::default();
+    log.connected();
+    (0..(MAX_BATCH * 10) as u64).for_each(|n| log.push(up(n)));
     let mut flying = 0;
-    while spool.next().unwrap().is_some() {
+    while log.next().unwrap().is_some() {
         flying += 1;
     }
     assert_eq!(flying, MAX_BATCHES_IN_FLIGHT);
-    assert!(spool.acknowledge(99).is_none(), "what was not sent cannot be acknowledged");
-    assert_eq!(spool.acknowledge(2).map(|done| done.freed), Some(2 * MAX_BATCH));
-    assert!(spool.next().unwrap().is_some());
+    assert!(log.acknowledge(99).is_none(), "what was not sent cannot be acknowledged");
+    assert_eq!(log.acknowledge(2), Some(2 * MAX_BATCH));
+    assert!(log.next().unwrap().is_some());
 }
