@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landline_link::{Op, Report};
+use landline_link::Op;
 use landline_wire::frame::{Call, Frame};
 use proptest::prelude::*;
 
