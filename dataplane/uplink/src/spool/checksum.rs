@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn both_ways_agree_and_are_the_usual_checksum() {
         assert_eq!(checksum(b"123456789"), 0xe306_9283);
-        let bytes: Vec<u8> = (0..1_000u32).map(|n| (n * n >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1_000u32).map(|n| ((n * n) >> 3) as u8).collect();
         for length in (0..40).chain([255, 256, 999, 1_000]) {
             assert_eq!(checksum(&bytes[..length]), BY_TABLE.checksum(&bytes[..length]), "{length} bytes");
         }
