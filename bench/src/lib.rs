@@ -1,18 +1,19 @@
 //! Measurements of the pure crates: `cargo bench -p landline-bench`. Load on a whole server is `bench/run`'s business.
 
 mod exchange;
-
-use std::time::Duration;
+mod token;
 
 use bytes::BytesMut;
-use criterion::Criterion;
 use landline_wire::frame::{Frame, HeadersBuilder, Request, encode};
 
-pub use exchange::{Exchange, NOW, settle};
+pub use exchange::{Exchange, NOW};
+pub use token::Token;
 
 /// Short enough to be run in between; figures that matter are medians of several runs.
-pub fn criterion() -> Criterion {
-    Criterion::default()
+#[cfg(feature = "timed")]
+pub fn criterion() -> criterion::Criterion {
+    use std::time::Duration;
+    criterion::Criterion::default()
         .sample_size(50)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))

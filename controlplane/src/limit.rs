@@ -7,15 +7,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
+use landline_wire::address::customer;
 use landline_wire::ids::AgentId;
-use landline_wire::limits::KEY_LOOKUPS_PER_IP_PER_S;
+use landline_wire::limits::BAD_CREDENTIALS_PER_IP_PER_S;
 
 use crate::config::{Class, Rate, RateLimits};
 
 /// Whose bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Who {
-    /// A client's address. IPv6 callers count by their /64, which is what one customer has.
+    /// A client's address. IPv6 callers count by their /64 ([`customer`]).
     Address(IpAddr),
     /// An agent.
     Agent(AgentId),
@@ -24,10 +25,7 @@ pub enum Who {
 impl Who {
     /// The bucket of an address.
     pub fn address(ip: IpAddr) -> Self {
-        Self::Address(match ip.to_canonical() {
-            IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-            v4 => v4,
-        })
+        Self::Address(customer(ip))
     }
 }
 
@@ -93,7 +91,7 @@ pub struct Limiter {
 
 /// The bucket of failed credentials has a number of its own, apart from the classes.
 const BAD_CREDENTIALS: u8 = u8::MAX;
-const BAD_CREDENTIALS_RATE: Rate = Rate { requests: KEY_LOOKUPS_PER_IP_PER_S, per_ms: 1_000 };
+const BAD_CREDENTIALS_RATE: Rate = Rate { requests: BAD_CREDENTIALS_PER_IP_PER_S, per_ms: 1_000 };
 
 impl Limiter {
     /// Full buckets.
@@ -157,7 +155,7 @@ mod tests {
         for _ in 0..1_000 {
             limiter.may_try_credential(ip, 0).unwrap();
         }
-        for _ in 0..KEY_LOOKUPS_PER_IP_PER_S {
+        for _ in 0..BAD_CREDENTIALS_PER_IP_PER_S {
             limiter.may_try_credential(ip, 0).unwrap();
             limiter.bad_credential(ip, 0);
         }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use landline_wire::address::customer;
+
 /// The counts.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -45,6 +47,7 @@ impl Admission {
     /// # Errors
     /// Which bound is reached.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Place, Full> {
+        let ip = customer(ip);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.total >= self.most {
             return Err(Full::Total);

@@ -5,9 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use landline_wire::limits::MAX_CARDS;
 
-/// Cards kept; the oldest goes first.
-const MOST: usize = 2_000;
 /// Bytes of a card that is kept.
 const MOST_BYTES: usize = 64 << 10;
 /// Milliseconds that a copy may be served: what the card's `stale-if-error` promises.
@@ -33,6 +32,8 @@ pub(crate) struct Cards {
 struct State {
     by_path: HashMap<String, Card>,
     order: VecDeque<String>,
+    /// Copies that had to make room.
+    forgotten: u64,
 }
 
 impl Cards {
@@ -57,9 +58,10 @@ impl Cards {
         if state.by_path.insert(path.to_owned(), card).is_none() {
             state.order.push_back(path.to_owned());
         }
-        while state.order.len() > MOST {
+        while state.order.len() > MAX_CARDS {
             if let Some(oldest) = state.order.pop_front() {
                 state.by_path.remove(&oldest);
+                state.forgotten += 1;
             }
         }
     }
@@ -70,6 +72,11 @@ impl Cards {
         let card = state.by_path.get(path)?;
         let age_ms = now_ms.saturating_sub(card.stored_ms);
         (age_ms <= MAX_AGE_MS).then(|| (card.clone(), age_ms / 1000))
+    }
+
+    /// Copies that had to make room for others.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).forgotten
     }
 
     /// Forgets an agent's copies: it was removed, blocked or changed.
@@ -89,10 +96,11 @@ mod tests {
     #[test]
     fn copies_are_bounded_in_number_and_age() {
         let cards = Cards::default();
-        for n in 0..MOST + 1 {
+        for n in 0..MAX_CARDS + 1 {
             cards.put(&format!("/v1/agents/{n}/card"), &[], Bytes::from_static(b"{}"), 0);
         }
         assert!(cards.get("/v1/agents/0/card", 0).is_none());
+        assert_eq!(cards.forgotten(), 1, "counted as Bound::Cards");
         assert_eq!(cards.get("/v1/agents/1/card", 5_000).map(|(_, age)| age), Some(5));
         assert!(cards.get("/v1/agents/1/card", MAX_AGE_MS + 1).is_none());
         cards.forget("/7/");

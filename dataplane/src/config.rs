@@ -101,7 +101,7 @@ impl SwitchConfig {
             allowed_origins: Vec::new(),
             max_unauthenticated: limits::MAX_UNAUTHENTICATED,
             max_unauthenticated_per_ip: limits::MAX_UNAUTHENTICATED_PER_IP,
-            public_calls_per_minute: 600,
+            public_calls_per_minute: limits::PUBLIC_CALLS_PER_MINUTE,
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }

@@ -15,7 +15,7 @@ use landline_wire::pieces::Pieces;
 use landline_wire::relay::reaches_caller;
 
 use crate::conn::Pass;
-use crate::core::Core;
+use crate::core::{Core, Hold, PassPlace};
 
 /// Bytes of a problem document that are read.
 const MAX_PROBLEM_BYTES: usize = 16 << 10;
@@ -35,6 +35,9 @@ struct Direct {
     window: usize,
     sent: bool,
     answer: Answer,
+    _place: PassPlace,
+    /// What is still to be sent, in the core's budget.
+    hold: Hold,
 }
 
 enum Answer {
@@ -67,7 +70,15 @@ impl Core {
         // The line is there: its engine asks for this. Its socket may be gone already; then nobody waits.
         let Some(from) = self.lines.borrow().get(&line).and_then(|line| line.peer()) else { return };
         let head = pass_head(&self.origin().prefix, &request, from);
-        let direct = Direct { line, id, body: request.body, window: WINDOW_BYTES, sent: false, answer: Answer::None };
+        let (_place, hold) = match self.room_for_direct(&request) {
+            Ok(room) => room,
+            Err(problem) => {
+                let now = self.now();
+                return self.engine.borrow_mut().direct_reply(line, id, DirectReply::Failed(problem), now);
+            }
+        };
+        let (body, answer) = (request.body, Answer::None);
+        let direct = Direct { line, id, body, window: WINDOW_BYTES, sent: false, answer, _place, hold };
         {
             let mut directs = self.directs.borrow_mut();
             directs.numbers.insert((line, id), number);
@@ -75,6 +86,13 @@ impl Core {
         }
         self.tell_exchange(ToExchange::PassHead(ticket, head));
         self.send_body_of_direct(number);
+    }
+
+    fn room_for_direct(self: &Rc<Self>, request: &CallRequest) -> Result<(PassPlace, Hold), Problem> {
+        let place = self.begin_pass().ok_or_else(|| Problem::plain(Code::ExchangeUnavailable))?;
+        let mut hold = Hold::new(self);
+        hold.resize(request.body.len())?;
+        Ok((place, hold))
     }
 
     fn send_body_of_direct(&self, number: u64) {
@@ -86,6 +104,8 @@ impl Core {
             direct.window -= piece.len();
             self.tell_exchange(ToExchange::PassBody(ticket, piece));
         }
+        // A share that shrinks always fits.
+        let _ = direct.hold.resize(direct.body.len());
         if direct.body.is_empty() {
             direct.sent = true;
             self.tell_exchange(ToExchange::PassEnd(ticket));

@@ -51,15 +51,16 @@ pub(crate) fn start(core: &Rc<Core>, socket: Socket, attach: Attach, rest: Bytes
         }
         Err(violation) => {
             core.carry_out();
-            monoio::spawn(refuse(socket, violation));
+            monoio::spawn(refuse(Rc::clone(core), socket, violation));
         }
     }
 }
 
 /// Ends a session that did not become a line.
-pub(crate) async fn refuse(socket: Socket, violation: Violation) {
+pub(crate) async fn refuse(core: Rc<Core>, socket: Socket, violation: Violation) {
     let mut out = BytesMut::new();
-    append_close(&mut out, violation.code, violation.why, None);
+    let reason = core.refusal(violation);
+    append_close(&mut out, violation.code, &reason, None);
     if socket.write(out).await.0.is_ok() {
         linger(&socket).await;
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use landline_engine::Stats;
 use landline_uplink::UplinkFigures;
+use landline_wire::bounds::Bound;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -31,8 +32,20 @@ pub(crate) struct CoreGauges {
     refused: AtomicU64,
     strays: AtomicU64,
     violations: AtomicU64,
+    tokens_verified: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    reached: ReachedOfCore,
+}
+
+/// How often each bound was reached on one core.
+#[derive(Debug)]
+struct ReachedOfCore([AtomicU64; Bound::COUNT]);
+
+impl Default for ReachedOfCore {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; Bound::COUNT])
+    }
 }
 
 impl CoreGauges {
@@ -44,10 +57,14 @@ impl CoreGauges {
             (&self.refused, stats.refused),
             (&self.strays, stats.strays),
             (&self.violations, stats.violations),
+            (&self.tokens_verified, stats.tokens_verified),
             (&self.bytes_in, stats.bytes_in),
             (&self.bytes_out, stats.bytes_out),
         ] {
             place.store(value, Ordering::Relaxed);
+        }
+        for bound in Bound::ALL {
+            self.reached.0[*bound as usize].store(stats.reached.of(*bound), Ordering::Relaxed);
         }
     }
 }
@@ -61,6 +78,8 @@ impl std::fmt::Debug for SwitchCollector {
     }
 }
 
+const BOUNDS_HELP: &str = "How often each bound was reached; the page of limits says what happens there";
+
 type Reading = fn(&CoreGauges) -> &AtomicU64;
 
 const GAUGES: [(&str, &str, Reading); 4] = [
@@ -72,13 +91,14 @@ const GAUGES: [(&str, &str, Reading); 4] = [
     ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
 ];
 
-const COUNTERS: [(&str, &str, Reading); 8] = [
+const COUNTERS: [(&str, &str, Reading); 9] = [
     ("landline_lines_attached", "Lines that became ready", |core| &core.attached),
     ("landline_calls", "Calls placed on a line", |core| &core.calls),
     ("landline_calls_ended", "Calls that ended, whatever the outcome", |core| &core.ended),
     ("landline_calls_refused", "Calls refused before they reached a line", |core| &core.refused),
     ("landline_stray_frames", "Frames for calls that were not open on their session", |core| &core.strays),
     ("landline_violations", "Sessions ended for a broken protocol", |core| &core.violations),
+    ("landline_tokens_verified", "Tokens whose signature was looked at", |core| &core.tokens_verified),
     ("landline_body_bytes_to_agents", "Body bytes relayed towards agents", |core| &core.bytes_in),
     ("landline_body_bytes_to_callers", "Body bytes relayed back", |core| &core.bytes_out),
 ];
@@ -94,6 +114,7 @@ impl Collector for SwitchCollector {
             let total: u64 = shared.gauges.iter().map(|core| read(core).load(Ordering::Relaxed)).sum();
             counter(&mut encoder, name, help, total)?;
         }
+        bounds(&mut encoder, shared)?;
         let largest = shared.gauges.iter().map(|core| core.largest_call.load(Ordering::Relaxed)).max().unwrap_or(0);
         let help = "Body bytes of the call that holds most, looked at once a second";
         gauge(&mut encoder, "landline_call_held_bytes_max", help, largest as i64)?;
@@ -113,6 +134,24 @@ impl Collector for SwitchCollector {
     }
 }
 
+/// How often each bound was reached: on the cores, on the uplink's thread, or by what all cores share.
+fn bounds(encoder: &mut DescriptorEncoder<'_>, shared: &Shared) -> Result<(), std::fmt::Error> {
+    let link = shared.uplink_metrics.get().map(|metrics| metrics.figures());
+    let mut family = encoder.encode_descriptor("landline_bound_reached", BOUNDS_HELP, None, MetricType::Counter)?;
+    for bound in Bound::ALL {
+        let on_cores = shared.gauges.iter().map(|core| core.reached.0[*bound as usize].load(Ordering::Relaxed));
+        let elsewhere = match bound {
+            Bound::Cards => shared.cards.forgotten(),
+            Bound::Passes => link.map_or(0, |link| link.passes_refused),
+            Bound::LinkLookups => link.map_or(0, |link| link.lookups_queued),
+            _ => 0,
+        };
+        let metric = ConstCounter::new(on_cores.sum::<u64>() + elsewhere);
+        metric.encode(family.encode_family(&[("bound", bound.label())])?)?;
+    }
+    Ok(())
+}
+
 fn link_metrics(encoder: &mut DescriptorEncoder<'_>, link: &UplinkFigures) -> Result<(), std::fmt::Error> {
     gauge(encoder, "landline_link_up", "Is the exchange in reach", i64::from(link.connected))?;
     counter(encoder, "landline_link_connections", "Link connections that came up", link.connections)?;
@@ -122,6 +161,8 @@ fn link_metrics(encoder: &mut DescriptorEncoder<'_>, link: &UplinkFigures) -> Re
     counter(encoder, "landline_reports", help, link.reports_acknowledged)?;
     spool_metrics(encoder, link)?;
     counter(encoder, "landline_lookups", "Questions to the exchange", link.lookups)?;
+    let help = "Questions that waited for the answer to the same one";
+    counter(encoder, "landline_lookups_joined", help, link.lookups_joined)?;
     counter(encoder, "landline_lookups_failed", "Questions without an answer", link.lookups_failed)?;
     counter(encoder, "landline_passed_on", "Requests passed on to the exchange", link.passes)?;
     counter(encoder, "landline_passed_on_failed", "Of those, failed", link.passes_failed)?;

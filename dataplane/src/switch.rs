@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use landline_wire::ids::CallId;
 use crate::admission::Admission;
 use crate::cards::Cards;
 use crate::config::SwitchConfig;
-use crate::core::{CoreMail, CoreSeat, Post, Shared, mailbox, run};
+use crate::core::{CoreMail, CoreSeat, Post, Shared, mailbox, run, started_unix_ms};
 use crate::metrics::{self, CoreGauges};
 use crate::{listen, runtime};
 
@@ -207,13 +207,15 @@ const REPORT_TIME: Duration = Duration::from_secs(2);
 
 fn shared(config: SwitchConfig, cores: usize, driver: crate::Driver) -> io::Result<Shared> {
     let boot: [u8; 4] = random()?;
+    let started = Instant::now();
     Ok(Shared {
         admission: Arc::new(Admission::new(config.max_unauthenticated, config.max_unauthenticated_per_ip)),
         lines: line_bounds(&config),
         config,
         cores,
         driver,
-        started: Instant::now(),
+        started,
+        started_unix_ms: AtomicI64::new(started_unix_ms(started)),
         boot: u32::from_le_bytes(boot),
         cards: Cards::default(),
         gauges: (0..cores).map(|_| CoreGauges::default()).collect(),

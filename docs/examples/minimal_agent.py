@@ -14,8 +14,9 @@ What happens, in order:
    then on anyone who may call this agent reaches it with `POST /connect/relay/<id>`.
 3. Each call arrives as a `request` frame and is given to `handle`, the one function to replace with your own. What it
    returns goes back as a `response` frame with the same id. Calls are handled side by side, in threads.
-4. If the line is lost the agent dials again, after a random pause that grows from 0.5 to 30 seconds. Some close codes
-   mean that dialling again is useless until a person acts; then the agent says what to do and ends.
+4. If the line is lost the agent dials again, after the time that the relay named, or else after a random pause that
+   grows from 0.5 to 30 seconds. Some close codes mean that dialling again is useless until a person acts; then the agent
+   says what to do and ends.
 
 Every frame is one binary WebSocket message that holds one MessagePack map. The complete contract is in
 `docs/RELAY_WIRE_PROTOCOL.md`, served by every relay under `/docs/RELAY_WIRE_PROTOCOL`.
@@ -293,7 +294,11 @@ async def stay_reachable(http: httpx.AsyncClient, me: Identity) -> str:
                     return f"closed with {code} ({why}): {NO_REDIAL[code].format(path=me.path)}"
                 steady = line.ready_at is not None and time.monotonic() - line.ready_at > STEADY_S
                 attempt = 0 if steady else attempt + 1
-                wait = pause(attempt)
+                # A relay that is leaving or overloaded names a time, so that not all of its agents come at once.
+                asked = re.search(r"; redial after (\d+) ms$", why) if code in (1001, 1013) else None
+                wait = min(int(asked[1]) / 1000, REDIAL_S[1]) if asked else 0.0
+                if not asked or attempt > 1:
+                    wait += pause(attempt)
                 log.warning("line lost (%s, %s); dialling again in %.1f s", code or "no close code", why, wait)
             await asyncio.sleep(wait)
 

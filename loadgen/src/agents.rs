@@ -69,20 +69,32 @@ pub fn with_agents<T>(
     };
     agents.truncate(count);
     let known = agents.len();
-    let registered = Registration { origin, target }.register(count - known, &mut agents);
+    let registered = match count - known {
+        0 => Ok(()),
+        missing => Registration::begin(origin, target)?.register(missing, &mut agents),
+    };
     let result = registered.and_then(|()| {
         if let Some(path) = &target.agents_file {
             keep(path, &agents[known..])?;
         }
         work(&agents)
     });
-    if !target.keep && target.agents_file.is_none() {
-        delete(origin, target, &agents[known..]);
-    }
+    delete_unless_kept(origin, target, &agents[known..]);
     result
 }
 
-fn load(path: &Path) -> anyhow::Result<Vec<Agent>> {
+/// Deletes agents that were registered for this run, unless they are to be kept.
+pub(crate) fn delete_unless_kept(origin: &Origin, target: &Target, agents: &[Agent]) {
+    if !target.keep && target.agents_file.is_none() {
+        delete(origin, target, agents);
+    }
+}
+
+/// The agents that a file holds.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub(crate) fn load(path: &Path) -> anyhow::Result<Vec<Agent>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -91,7 +103,11 @@ fn load(path: &Path) -> anyhow::Result<Vec<Agent>> {
     text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("{}", path.display()))).collect()
 }
 
-fn keep(path: &Path, agents: &[Agent]) -> anyhow::Result<()> {
+/// Adds agents to a file.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn keep(path: &Path, agents: &[Agent]) -> anyhow::Result<()> {
     let mut text = String::new();
     for agent in agents {
         text.push_str(&serde_json::to_string(agent)?);
@@ -102,25 +118,36 @@ fn keep(path: &Path, agents: &[Agent]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-struct Registration<'a> {
+/// One run's registrations.
+pub(crate) struct Registration<'a> {
     origin: &'a Origin,
     target: &'a Target,
+    admin: Option<String>,
+    /// In the names of its agents, so that no two runs want the same.
+    run: String,
+    deadline: Instant,
 }
 
-impl Registration<'_> {
-    /// Appends the new agents, also those that were registered before another was refused.
-    fn register(&self, count: usize, agents: &mut Vec<Agent>) -> anyhow::Result<()> {
-        if count == 0 {
-            return Ok(());
-        }
-        let admin = match &self.target.admin_token_file {
+impl<'a> Registration<'a> {
+    /// Begins now: the time that registration may take counts from here.
+    ///
+    /// # Errors
+    /// The admin token cannot be read.
+    pub(crate) fn begin(origin: &'a Origin, target: &'a Target) -> anyhow::Result<Self> {
+        let admin = match &target.admin_token_file {
             Some(path) => {
-                Some(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
+                let token = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Some(token.trim().to_owned())
             }
             None => None,
         };
-        let run: String = random::secret::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-        let deadline = Instant::now() + Duration::from_secs_f64(self.target.register_timeout);
+        let run = random::secret::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let deadline = Instant::now() + Duration::from_secs_f64(target.register_timeout);
+        Ok(Self { origin, target, admin, run, deadline })
+    }
+
+    /// Appends the new agents, also those that were registered before another was refused.
+    fn register(&self, count: usize, agents: &mut Vec<Agent>) -> anyhow::Result<()> {
         let (next, stop, made) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
         let registrar = || -> anyhow::Result<()> {
             let mut connection = Blocking::connect(self.origin)?;
@@ -129,9 +156,7 @@ impl Registration<'_> {
                 if number >= count || stop.load(Relaxed) || interrupt::is_interrupted() {
                     return Ok(());
                 }
-                let name = format!("load-{run}-{number}");
-                let agent = self.register_one(&mut connection, admin.as_deref().map(str::trim), &name, deadline);
-                let agent = agent.inspect_err(|_| stop.store(true, Relaxed))?;
+                let agent = self.register_one(&mut connection, number).inspect_err(|_| stop.store(true, Relaxed))?;
                 made.lock().unwrap_or_else(PoisonError::into_inner).push(agent);
             }
         };
@@ -156,16 +181,14 @@ impl Registration<'_> {
         result.and_then(|()| if missing == 0 { Ok(()) } else { bail!("ended before all agents were registered") })
     }
 
-    fn register_one(
-        &self,
-        connection: &mut Blocking,
-        admin: Option<&str>,
-        name: &str,
-        deadline: Instant,
-    ) -> anyhow::Result<Agent> {
+    /// Registers the agent with this number.
+    ///
+    /// # Errors
+    /// It was refused, or limits would keep it waiting for too long.
+    pub(crate) fn register_one(&self, connection: &mut Blocking, number: usize) -> anyhow::Result<Agent> {
         let body = json!({
             "card": {
-                "name": name,
+                "name": format!("load-{}-{number}", self.run),
                 "description": "An agent that a load test made.",
                 "version": "1.0.0",
                 "capabilities": {},
@@ -175,7 +198,7 @@ impl Registration<'_> {
         });
         let path = format!("{}/v1/agents", self.target.prefix);
         let body = serde_json::to_vec(&body)?;
-        let request = request("POST", &self.origin.host, &path, admin, "application/json", &body);
+        let request = request("POST", &self.origin.host, &path, self.admin.as_deref(), "application/json", &body);
         loop {
             let (head, body) = connection.exchange(&request)?;
             match head.status {
@@ -188,7 +211,7 @@ impl Registration<'_> {
                     WARN.call_once(|| eprintln!("the server limits registrations: waiting; {WITHOUT_LIMIT}"));
                     let seconds = head.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or(1);
                     let again = Instant::now() + Duration::from_secs(seconds);
-                    if again > deadline {
+                    if again > self.deadline {
                         bail!(
                             "the server limits registrations, and the agents would not be complete within {} s: \
                              {WITHOUT_LIMIT}, or give a longer --register-timeout",

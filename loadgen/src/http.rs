@@ -1,5 +1,6 @@
 //! As much of an HTTP/1.1 client as registration and callers need.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -154,7 +155,11 @@ impl Blocking {
                     return Ok((head, body));
                 }
             }
-            let read = self.stream.read(&mut chunk).context("no answer")?;
+            let read = match self.stream.read(&mut chunk) {
+                // A thread that has a ring of its own is interrupted by its completions.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result.context("no answer")?,
+            };
             if read == 0 {
                 bail!("the server closed the connection before its answer was complete");
             }

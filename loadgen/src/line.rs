@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use bytes::{Bytes, BytesMut};
-use landline_wire::frame::{Frame, decode};
+use landline_wire::frame::{Frame, Request, Response, decode};
 use landline_wire::session::client::{Client, Dial, Event};
 use socket2::SockRef;
 
@@ -106,10 +106,11 @@ impl Line {
         result
     }
 
-    /// Stays up and silent until the line ends. `answered` is called for each heartbeat that was answered.
+    /// Stays up until the line ends: answers heartbeats, for each of which `answered` is called, and gives the body of a
+    /// call back.
     ///
     /// # Errors
-    /// The connection was lost, or something other than heartbeats and a farewell came.
+    /// The connection was lost, or something came that is neither of them, nor a farewell.
     pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<Ended> {
         let mut redial_after_ms = None;
         loop {
@@ -132,6 +133,16 @@ impl Line {
                 }
                 Event::Frame(message) => match decode(&message) {
                     Ok(Frame::Drain { redial_after_ms: after, .. }) => redial_after_ms = Some(after),
+                    Ok(Frame::Request(Request { id, path: None, more: false, body, .. })) => {
+                        // What waits is the answer to a heartbeat: it is counted, and this answer is not.
+                        if !self.out.is_empty() {
+                            self.write().await?;
+                            answered();
+                        }
+                        let echo = Response { id, body, ..Response::default() };
+                        self.client.send(&Frame::Response(echo), &mut self.out);
+                        self.write().await?;
+                    }
                     _ => bail!("a silent line was sent a frame"),
                 },
                 Event::Ready(_) => bail!("a second ready"),

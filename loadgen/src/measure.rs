@@ -14,6 +14,9 @@ use crate::{interrupt, proc};
 const COUNTING: u8 = 1;
 const OVER: u8 = 2;
 
+/// How long calls that are on their way at the end are awaited.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+
 /// How often the main thread looks around.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -122,6 +125,32 @@ impl Recorder {
         }
     }
 
+    /// A call was sent, at any time.
+    pub fn sent(&self) {
+        self.tally.borrow_mut().calls.sent += 1;
+    }
+
+    /// A call that was sent has ended, at any time: with this code, or without one because it was answered.
+    pub fn ended(&self, code: Option<&str>) {
+        let calls = &mut self.tally.borrow_mut().calls;
+        calls.ended += 1;
+        if let Some(code) = code {
+            calls.refused.add(code, String::new);
+        }
+    }
+
+    /// Waits until every call that was sent has ended, but not for ever.
+    pub async fn until_settled(&self) {
+        let limit = Instant::now() + SETTLE_LIMIT;
+        let is_open = || {
+            let calls = &self.tally.borrow().calls;
+            calls.ended < calls.sent
+        };
+        while is_open() && Instant::now() < limit {
+            monoio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Something went wrong, at any time before the end.
     pub fn failed(&self, kind: &str, detail: impl FnOnce() -> String) {
         if !self.window.is_over() {
@@ -159,7 +188,7 @@ impl Recorder {
         self.window.complete.fetch_add(1, Relaxed);
     }
 
-    /// Waits for the end of the run and takes the tally.
+    /// Waits for the end of the run, and of the calls that are on their way then, and takes the tally.
     pub async fn until_over(self) -> Tally {
         if !self.window.is_counting() {
             self.until_counting().await;
@@ -167,6 +196,7 @@ impl Recorder {
         while !self.window.is_over() {
             monoio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.until_settled().await;
         self.tally.take()
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::args::Run;
 use crate::measure::Outcome;
-use crate::stats::{Errors, Latencies, STEP_MS};
+use crate::stats::{Errors, Latencies, STEP_MS, Sent};
 use crate::svg;
 
 /// The shares that are printed, with their names.
@@ -79,8 +79,18 @@ impl Report {
         self.put("server_rss_bytes", used.map(|used| used.rss_end));
     }
 
+    /// Adds how many calls were sent and how they ended; `name` is before each of their keys.
+    pub fn calls(&mut self, name: &str, calls: &Sent) {
+        if calls.sent > 0 {
+            self.put(&format!("{name}sent"), calls.sent);
+            self.put(&format!("{name}ended"), calls.ended);
+            self.put(&format!("{name}refused_by_code"), by_kind(&calls.refused));
+        }
+    }
+
     /// Adds what went wrong, and how the generator itself did.
     pub fn end(&mut self, outcome: &Outcome, run: &Run) {
+        self.calls("", &outcome.tally.calls);
         self.failures("", &outcome.tally.errors);
         let cores = outcome.own_cpu_us as f64 / 1e6 / outcome.elapsed.as_secs_f64();
         self.put("generator_cores", cores);
@@ -105,9 +115,7 @@ impl Report {
     /// Adds errors; `name` is before each of their keys.
     pub fn failures(&mut self, name: &str, errors: &Errors) {
         self.put(&format!("{name}errors"), errors.total());
-        let kinds: serde_json::Map<_, _> =
-            errors.kinds().iter().map(|(kind, count)| (kind.clone(), Value::from(*count))).collect();
-        self.put(&format!("{name}errors_by_kind"), kinds);
+        self.put(&format!("{name}errors_by_kind"), by_kind(errors));
         self.put(&format!("{name}first_error"), errors.first());
         if name.is_empty() {
             self.errors += errors.total();
@@ -214,6 +222,10 @@ impl Report {
         }
         svg::draw(&title.join(", "), &curves, &self.timeline, STEP_MS as f64 / 1_000.0)
     }
+}
+
+fn by_kind(errors: &Errors) -> serde_json::Map<String, Value> {
+    errors.kinds().iter().map(|(kind, count)| (kind.clone(), Value::from(*count))).collect()
 }
 
 impl Serialize for Report {

@@ -153,6 +153,28 @@ pub struct Tally {
     pub provoked: Errors,
     /// Answers over time.
     pub timeline: Timeline,
+    /// Calls from the first to the last, whenever they were sent.
+    pub calls: Sent,
+}
+
+/// Calls that were sent, and what became of them: what a server's audit must agree with.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// How many.
+    pub sent: u64,
+    /// Of those, how many have ended: answered or not.
+    pub ended: u64,
+    /// Of those, how many were not answered, by the code that they ended with.
+    pub refused: Errors,
+}
+
+impl Sent {
+    /// Counts those of another.
+    pub fn merge(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.ended += other.ended;
+        self.refused.merge(other.refused);
+    }
 }
 
 impl Tally {
@@ -168,6 +190,7 @@ impl Tally {
         self.errors.merge(other.errors);
         self.provoked.merge(other.provoked);
         self.timeline.merge(&other.timeline);
+        self.calls.merge(other.calls);
     }
 
     /// A number by its name; 0 if nothing was counted.

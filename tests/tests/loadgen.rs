@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use landline_tests::http::once;
 use landline_tests::server::{Data, Server, free_port, run_command};
 use landline_tests::{api, tls, tree, wait};
 use serde_json::Value;
@@ -96,6 +97,9 @@ fn every_scenario_with_calls_counts_them_without_an_error() {
         assert!(number(&result, "server_rss_bytes") > 1 << 20, "{words}: {result}");
         assert!(number(&result, "p50_us") <= number(&result, "p99_us"), "{words}: {result}");
         assert_documented(&result);
+        // Nothing is on its way any more when a run ends: what was sent has ended, whatever was measured of it.
+        let sent = number(&result, "sent");
+        assert!(sent == number(&result, "ended") && sent >= number(&result, counted), "{words}: {result}");
         match words.split(' ').next() {
             Some("stream") => {
                 assert!(result["bytes_per_s"].as_f64() > Some(100.0), "{result}");
@@ -137,7 +141,7 @@ fn what_runs_plain_runs_over_tls() {
     ] {
         // The last of two equal options counts.
         let result = measured(&load.replacen(' ', &format!(" {words} "), 1));
-        assert!(number(&result, counted) >= 5, "{load}: {result}");
+        assert!(number(&result, counted) >= 1, "{load}: {result}");
         assert_eq!(number(&result, "errors"), 0, "{load}: {result}");
     }
     assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 0, "they are deleted over TLS too");
@@ -178,6 +182,53 @@ fn idle_lines_answer_their_heartbeats() {
     assert!(number(&result, "heartbeats_answered") >= 60, "{result}");
     assert!(result["bytes_per_line"].is_f64() && result["hold_cpu_us"].is_u64(), "{result}");
     assert_documented(&result);
+}
+
+#[test]
+fn an_idle_line_gives_the_body_of_a_call_back() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let kept = data.beside("agents");
+    let words = format!("idle --lines 3 --agents-file {} --seconds 600 {}", kept.display(), short(&server));
+    let words = words.replacen("--seconds 0.7", "", 1);
+    let child = loadgen(&format!("{words} --json")).stdout(Stdio::piped()).spawn().expect("it starts");
+    let agents: Vec<Value> = wait::eventually(LIMIT, "three agents with lines", || {
+        let text = std::fs::read_to_string(&kept).ok()?;
+        let agents: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+        let attached = api::get(server.addr, "/connect/v1/relay/stats")["attached"].as_u64();
+        (agents.len() == 3 && attached == Some(3)).then_some(agents)
+    });
+    let text = |agent: &Value, key: &str| agent[key].as_str().expect("text").to_owned();
+    for (caller, callee) in [(0, 1), (1, 2), (2, 2)] {
+        let request = api::call_request(&text(&agents[callee], "id"), &text(&agents[caller], "api_key"), "as it came");
+        let answer = once(server.addr, &request);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "as it came"));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("it ends");
+    let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((number(&result, "lines_at_end"), number(&result, "errors")), (3, 0), "{result}");
+}
+
+#[test]
+fn agents_are_registered_and_a_file_holds_so_many() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let kept = data.beside("agents");
+    let words = format!("register --threads 3 --strict --agents-file {} --url {}", kept.display(), server.url);
+    for (more, registered, known) in [("--agents 5", 5, 0), ("--agents 20", 15, 5), ("--agents 20", 0, 20)] {
+        let result = measured(&format!("{words} {more} --seconds 60 --warmup 0.1"));
+        assert_eq!(
+            (number(&result, "registrations"), number(&result, "agents_known")),
+            (registered, known),
+            "{result}"
+        );
+        assert_documented(&result);
+    }
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 20);
+    let deleted = measured(&format!("register --agents 3 --seconds 60 --url {}", server.url));
+    assert_eq!((number(&deleted, "registrations"), number(&deleted, "errors")), (3, 0), "{deleted}");
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 20, "those that nobody keeps are deleted");
 }
 
 #[test]

@@ -216,13 +216,27 @@ fn sockets_that_have_not_spoken_are_bounded_in_all() {
     let from = |n: u8| dial(n).expect("there is room");
     let mut silent: Vec<_> = (1..=3).map(from).collect();
     // Cores accept side by side: the next one must not be faster than these.
-    eventually(SOON, "three places taken", || {
+    let all_taken = || {
         let metrics = once(server.address("admin"), &Request::get("/metrics")).expect(200).text();
         metrics.contains("landline_sockets_pending 3\n").then_some(())
-    });
+    };
+    eventually(SOON, "three places taken", all_taken);
     // The bound is the server's, whatever address the next one comes from.
     eventually(SOON, "a refusal", || {
         dial(9).map_or(true, |mut conn| conn.closes(Duration::from_millis(300))).then_some(())
+    });
+    // One that finds no place is served if there is one a moment later.
+    let request = Request::get("/connect/v1/relay/stats");
+    eventually(SOON, "a wait that was worth it", || {
+        while silent.len() < 3 {
+            silent.push(from(4));
+        }
+        eventually(SOON, "three places taken", all_taken);
+        let mut fourth = from(5);
+        fourth.start(&request).ok()?;
+        std::thread::sleep(Duration::from_millis(30));
+        silent.remove(0).ask(&request).expect("an answer").expect(200);
+        fourth.answer(SOON).ok().filter(|answer| answer.status == 200).map(drop)
     });
     // One that speaks gives its place back.
     silent[0].ask(&Request::get("/connect/v1/relay/stats")).expect("an answer").expect(200);

@@ -306,6 +306,40 @@ fn every_limit_is_documented_and_used() {
     nothing(&wrong);
 }
 
+/// The parts of a source: the product, and tests.
+fn parts(path: &Path) -> (String, String) {
+    let text = tree::read(path);
+    let cut = if is_test(path) { 0 } else { text.find("#[cfg(test)]").unwrap_or(text.len()) };
+    (text[..cut].to_owned(), text[cut..].to_owned())
+}
+
+#[test]
+fn every_bound_is_counted_somewhere_and_reached_by_a_test() {
+    let table = Path::new("shared/wire/src/bounds.rs");
+    let rows = tree::read(table);
+    let rows = rows.lines().skip_while(|line| *line != "bounds! {").take_while(|line| *line != "}");
+    let name = |line: &str| line.strip_prefix("    ")?.split_once(" \"").map(|(name, _)| name.to_owned());
+    let names: Vec<String> = rows.filter_map(name).filter(|name| name.starts_with(char::is_alphabetic)).collect();
+    assert!(names.len() > 30, "the search finds bounds: {names:?}");
+    let others = tree::files_with("rs").into_iter().filter(|path| path != table);
+    let (product, tests): (Vec<String>, Vec<String>) = others.map(|path| parts(&path)).unzip();
+    let (product, tests) = (product.concat(), tests.concat());
+    let has = |text: &str, name: &str| {
+        let wanted = format!("Bound::{name}");
+        text.match_indices(&wanted).any(|(at, _)| !text[at + wanted.len()..].starts_with(|c: char| c.is_alphanumeric()))
+    };
+    let mut wrong = Vec::new();
+    for name in names {
+        if !has(&product, &name) {
+            wrong.push(format!("Bound::{name} is counted nowhere"));
+        }
+        if !has(&tests, &name) {
+            wrong.push(format!("Bound::{name} is reached by no test"));
+        }
+    }
+    nothing(&wrong);
+}
+
 #[test]
 fn manifests_take_their_lints_from_the_workspace() {
     let mut wrong = Vec::new();

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use landline_bench::{Exchange, request};
+use bytes::{Bytes, BytesMut};
+use landline_bench::{Exchange, Token, body, request};
 use landline_wire::frame::{decode, encode};
 use landline_wire::header::Kind;
 use landline_wire::message::{Progress, Reader, Role, append};
@@ -19,9 +20,19 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
     black_box(work())
 }
 
-const PATHS: [(&str, usize, fn()); 6] = [
-    ("call, one at a time", RUNS, || calls(1)),
-    ("call, 16 in a buffer", RUNS * TOGETHER, || calls(TOGETHER)),
+/// Tokens that are verified: a signature costs as much as a hundred calls.
+const TOKENS: usize = 20;
+/// Bytes of a part of a stream.
+const PART: usize = 1024;
+
+const PATHS: [(&str, usize, fn()); 11] = [
+    ("call, one at a time", RUNS, || calls(Exchange::new(), 1)),
+    ("call, 16 in a buffer", RUNS * TOGETHER, || calls(Exchange::new(), TOGETHER)),
+    ("call, between cores", RUNS, || calls(Exchange::across(), 1)),
+    ("call, given up", RUNS, calls_given_up),
+    ("line of an agent", RUNS, lines),
+    ("part and its credit", RUNS, parts),
+    ("token verify", TOKENS, tokens),
     ("frame decode", RUNS, frame_decode),
     ("frame encode", RUNS, frame_encode),
     ("message of 128 B", RUNS, || messages(128)),
@@ -29,15 +40,47 @@ const PATHS: [(&str, usize, fn()); 6] = [
 ];
 
 /// Both messages of a call: bytes of the caller's socket to bytes for the callee's, and back.
-fn calls(together: usize) {
-    let mut exchange = Exchange::new();
+fn calls(mut exchange: Exchange, together: usize) {
     for _ in 0..RUNS {
         let mut stream = exchange.calls(together);
         let requests = counted(|| exchange.forward(&mut stream));
-        let mut answers = exchange.answers(&requests);
+        let mut answers = exchange.answers(&requests, false);
         counted(|| exchange.sent_forward(requests));
         let told = counted(|| exchange.back(&mut answers));
         counted(|| exchange.sent_back(told));
+    }
+}
+
+fn calls_given_up() {
+    let (mut exchange, payload) = (Exchange::new(), Bytes::from(body(128)));
+    for _ in 0..RUNS {
+        counted(|| exchange.call_given_up(payload.clone()));
+    }
+}
+
+fn lines() {
+    let exchange = Exchange::new();
+    for _ in 0..RUNS {
+        assert!(counted(|| black_box(&exchange).is_connected()), "it has a line");
+    }
+}
+
+/// A part of an answer to its caller, and the caller's credit for it.
+fn parts() {
+    let mut exchange = Exchange::new();
+    let (part, credit) = exchange.stream(PART);
+    for _ in 0..RUNS {
+        let (mut part, mut credit) = (part.clone(), credit.clone());
+        let told = counted(|| exchange.back(&mut part));
+        counted(|| exchange.sent_back(told));
+        counted(|| exchange.credit(&mut credit));
+    }
+}
+
+fn tokens() {
+    let token = Token::new();
+    for _ in 0..TOKENS {
+        assert!(counted(|| black_box(&token).verify()).is_ok(), "it is a good one");
     }
 }
 
@@ -51,7 +94,7 @@ fn frame_decode() {
 fn frame_encode() {
     let bytes = request(128);
     let frame = decode(&bytes).expect("a frame");
-    let mut out = bytes::BytesMut::with_capacity(1 << 10);
+    let mut out = BytesMut::with_capacity(1 << 10);
     for _ in 0..RUNS {
         out.clear();
         counted(|| encode(&mut out, &frame));
@@ -61,8 +104,8 @@ fn frame_encode() {
 fn messages(len: usize) {
     let mut reader = Reader::new(Role::Server, 1 << 20);
     for _ in 0..RUNS {
-        let mut stream = bytes::BytesMut::new();
-        append(&mut stream, Kind::Binary, &landline_bench::body(len), Some([1, 2, 3, 4]));
+        let mut stream = BytesMut::new();
+        append(&mut stream, Kind::Binary, &body(len), Some([1, 2, 3, 4]));
         counted(|| matches!(reader.next(&mut stream), Ok(Progress::Message(_))));
     }
 }

@@ -41,10 +41,11 @@ documents! {
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
-    "LIMITS" "Every bound, its value and its reason.";
+    "LIMITS" "Every bound, its value and its reason, what happens at it, and its counter.";
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
+    "perf/README" "How the switch is measured: beside what, and what of it is kept.";
     "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
     "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";
     "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";

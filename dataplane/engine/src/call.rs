@@ -84,12 +84,14 @@ pub struct CallTable {
     deadlines: Vec<u64>,
     open: usize,
     retired: usize,
+    most: usize,
 }
 
 impl CallTable {
-    /// An empty table of a core.
-    pub fn new(core: usize) -> Self {
-        Self { core, slots: Vec::new(), free: Vec::new(), deadlines: Vec::new(), open: 0, retired: 0 }
+    /// An empty table of a core for at most so many calls.
+    pub fn new(core: usize, most: usize) -> Self {
+        let most = most.min(CallId::MAX_SLOTS);
+        Self { core, slots: Vec::new(), free: Vec::new(), deadlines: Vec::new(), open: 0, retired: 0, most }
     }
 
     /// Open calls.
@@ -111,7 +113,7 @@ impl CallTable {
     pub fn open(&mut self, call: Call, deadline_ms: u64) -> Option<CallId> {
         let index = match self.free.pop() {
             Some(index) => index as usize,
-            None if self.slots.len() < CallId::MAX_SLOTS => {
+            None if self.slots.len() < self.most => {
                 self.slots.push(Slot { generation: 0, call: None });
                 self.deadlines.push(u64::MAX);
                 self.slots.len() - 1
@@ -216,18 +218,18 @@ mod tests {
 
     #[test]
     fn a_closed_calls_id_finds_nothing_even_when_its_slot_is_used_again() {
-        let mut table = CallTable::new(3);
+        let mut table = CallTable::new(3, 8);
         let first = table.open(call(), 10).unwrap();
         assert!(table.get(first).is_some() && table.close(first).is_some());
         let second = table.open(call(), 10).unwrap();
         assert_eq!((first.slot(), first.core()), (second.slot(), second.core()));
         assert!(table.get(first).is_none() && table.close(first).is_none() && table.get(second).is_some());
-        assert!(CallTable::new(2).get(second).is_none());
+        assert!(CallTable::new(2, 8).get(second).is_none());
     }
 
     #[test]
     fn a_slot_at_its_last_generation_is_retired() {
-        let mut table = CallTable::new(0);
+        let mut table = CallTable::new(0, 8);
         let id = table.open(call(), 10).unwrap();
         table.slots[id.slot()].generation = CallId::MAX_GENERATION;
         let last = CallId::pack(0, id.slot(), CallId::MAX_GENERATION);
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn overdue_calls_are_found_by_their_deadline() {
-        let mut table = CallTable::new(0);
+        let mut table = CallTable::new(0, 8);
         let soon = table.open(call(), 10).unwrap();
         let late = table.open(call(), 20).unwrap();
         assert_eq!(table.overdue(9), []);

@@ -13,6 +13,12 @@ pub struct Config {
     pub max_in_flight: usize,
     /// Of those, from one caller.
     pub max_in_flight_per_caller: usize,
+    /// Calls open on the core.
+    pub max_calls: usize,
+    /// Bytes of events that resumable streams of the core keep.
+    pub replay_budget: usize,
+    /// Calls and questions that may wait for look-ups.
+    pub max_pending_lookups: usize,
     /// Seconds of silence before a ping.
     pub heartbeat_s: u64,
     /// Milliseconds to the first frame of an answer, at most.
@@ -30,6 +36,9 @@ impl Default for Config {
             max_body_bytes: limits::MAX_BODY_BYTES,
             max_in_flight: limits::MAX_IN_FLIGHT,
             max_in_flight_per_caller: limits::MAX_IN_FLIGHT_PER_CALLER,
+            max_calls: limits::MAX_CALLS_PER_CORE,
+            replay_budget: limits::REPLAY_BYTES_PER_CORE,
+            max_pending_lookups: limits::MAX_PENDING_LOOKUPS,
             heartbeat_s: limits::HEARTBEAT_S,
             call_timeout_ms: limits::CALL_TIMEOUT_MS,
             stale_key_limit_ms: limits::STALE_KEY_LIMIT_MS,

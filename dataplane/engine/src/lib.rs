@@ -16,6 +16,7 @@
 
 mod call;
 mod config;
+mod counter;
 mod credentials;
 mod engine;
 mod line;
@@ -26,6 +27,7 @@ mod types;
 
 pub use call::{Call, CallTable, Phase};
 pub use config::Config;
+pub use counter::Counter;
 pub use credentials::{Credentials, Principal, Verdict};
 pub use engine::{Attach, Engine, Gathering, Stats};
 pub use line::{Line, Lines};

@@ -62,6 +62,13 @@ impl Line {
         self.own.as_mut()?.remove(&id)
     }
 
+    /// A number for its time to dial again. The end of a session's id is random: jitter enough, and the same for the same
+    /// session.
+    pub(crate) fn chance(&self) -> u64 {
+        let bytes = self.session.as_bytes();
+        u64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]))
+    }
+
     /// Frees what a line needs only while it is busy.
     pub(crate) fn shrink(&mut self) {
         self.output.shrink();

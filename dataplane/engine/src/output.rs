@@ -3,14 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use landline_wire::frame::{Frame, encode_head};
+use landline_wire::frame::{Frame, encode_head, head_len};
 use landline_wire::header::{self, Kind, MAX_HEADER};
 use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message;
 use landline_wire::pieces::Pieces;
-
-/// Bytes of most frames' headers and heads, for which room is made at once.
-const USUAL_HEAD_BYTES: usize = 256;
 
 /// Frames for one socket, in order. Small frames lie side by side in one buffer; a large body is shared, not copied.
 #[derive(Debug, Default)]
@@ -42,23 +39,15 @@ impl Output {
 
     /// Appends a frame; `body` stands for the frame's own, which is not looked at.
     pub fn push(&mut self, frame: &Frame<'_>, body: Pieces) {
-        // The header's length depends on the frame's, so the frame is written behind room for the longest header, and
-        // the header right before it.
-        let start = self.tail.len();
-        let copied = if body.len() <= COPY_THRESHOLD_BYTES { body.len() } else { 0 };
-        self.tail.reserve(USUAL_HEAD_BYTES + copied);
-        self.tail.resize(start + MAX_HEADER, 0);
+        let frame_len = head_len(frame, body.len());
+        let is_copied = body.len() <= COPY_THRESHOLD_BYTES;
+        self.tail.reserve(MAX_HEADER + frame_len + if is_copied { body.len() } else { 0 });
+        let mut header = [0; MAX_HEADER];
+        let header_len = header::write(Kind::Binary, frame_len + body.len(), None, &mut header);
+        self.tail.extend_from_slice(&header[..header_len]);
         encode_head(&mut self.tail, frame, body.len());
-        let payload = self.tail.len() - start - MAX_HEADER + body.len();
-        let mut head = [0; MAX_HEADER];
-        let len = header::write(Kind::Binary, payload, None, &mut head);
-        let gap = MAX_HEADER - len;
-        self.tail[start + gap..start + MAX_HEADER].copy_from_slice(&head[..len]);
-        // Close the gap: a few dozen bytes move, once.
-        self.tail.copy_within(start + gap.., start);
-        self.tail.truncate(self.tail.len() - gap);
-        self.bytes += len + payload;
-        if body.len() <= COPY_THRESHOLD_BYTES {
+        self.bytes += header_len + frame_len + body.len();
+        if is_copied {
             body.iter().for_each(|piece| self.tail.extend_from_slice(piece));
         } else {
             self.segments.push_back(self.tail.split().freeze());

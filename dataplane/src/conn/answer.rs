@@ -11,6 +11,9 @@ use super::{After, Asked, Conn};
 /// Milliseconds that a peer may take to accept one write.
 const WRITE_DEADLINE_MS: u64 = 60_000;
 
+/// Fields of most answers.
+const USUAL_FIELDS: usize = 12;
+
 impl Conn {
     /// Writes what is in the output buffer. False if the peer is gone.
     pub(super) async fn flush(&mut self) -> bool {
@@ -69,7 +72,7 @@ impl Conn {
 
     fn begin_write(&self) {
         self.cell.set_writing(true);
-        self.cell.set_deadline(Some(self.core.now().ms() + WRITE_DEADLINE_MS));
+        self.cell.set_deadline(Some(self.core.about_now_ms() + WRITE_DEADLINE_MS));
     }
 
     fn end_write(&self) {
@@ -79,7 +82,8 @@ impl Conn {
 
     /// Fields that every answer of ours has.
     pub(super) fn common_fields<'a>(asked: &'a Asked<'_>) -> Vec<(&'a str, &'a [u8])> {
-        let mut fields: Vec<(&str, &[u8])> = vec![("x-request-id", asked.request_id.as_bytes())];
+        let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(USUAL_FIELDS);
+        fields.push(("x-request-id", asked.request_id.as_bytes()));
         if let Some(origin) = asked.origin {
             fields.push(("access-control-allow-origin", origin.as_bytes()));
             fields

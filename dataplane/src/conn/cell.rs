@@ -44,10 +44,27 @@ const WATCH_AFTER_MS: u64 = 50;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
+/// Events that wait for their connection. What an answer's parts hold is bounded by their window; credit would have no
+/// bound, since an agent may grant it in steps as small as it likes, and so credit that waits is added up.
+#[derive(Debug, Default)]
+struct Inbox(VecDeque<Event>);
+
+impl Inbox {
+    fn push(&mut self, event: Event) {
+        if let Event::Reply(Reply::Credit(more)) = event
+            && let Some(Event::Reply(Reply::Credit(waits))) = self.0.back_mut()
+        {
+            *waits = waits.saturating_add(more);
+        } else {
+            self.0.push_back(event);
+        }
+    }
+}
+
 /// The side of a connection that others reach.
 pub(crate) struct ConnCell {
     socket: Socket,
-    inbox: RefCell<VecDeque<Event>>,
+    inbox: RefCell<Inbox>,
     waker: RefCell<Option<Waker>>,
     deadline_ms: Cell<u64>,
     overdue: Cell<bool>,
@@ -73,18 +90,18 @@ impl ConnCell {
 
     /// Gives it an event.
     pub(crate) fn push(&self, event: Event) {
-        self.inbox.borrow_mut().push_back(event);
+        self.inbox.borrow_mut().push(event);
         self.wake();
     }
 
     /// Takes the next event.
     pub(crate) fn take(&self) -> Option<Event> {
-        self.inbox.borrow_mut().pop_front()
+        self.inbox.borrow_mut().0.pop_front()
     }
 
     /// Forgets events of an exchange that is over.
     pub(crate) fn clear(&self) {
-        self.inbox.borrow_mut().clear();
+        self.inbox.borrow_mut().0.clear();
     }
 
     /// Sets when its time is over, monotonic milliseconds.
@@ -153,5 +170,23 @@ impl ConnCell {
 pub(crate) fn sweep(core: &Rc<Core>, now: Now) {
     for cell in core.conns.borrow().values() {
         cell.look_at(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credit_that_waits_is_one_event_however_small_its_steps_were() {
+        let mut inbox = Inbox::default();
+        let part = || Event::Reply(Reply::Part { body: Bytes::from_static(b"x").into(), more: true, cost: 1 });
+        let credit = |bytes| Event::Reply(Reply::Credit(bytes));
+        inbox.push(part());
+        (0..100_000).for_each(|_| inbox.push(credit(1)));
+        inbox.push(part());
+        inbox.push(credit(5));
+        assert_eq!(inbox.0.len(), 4);
+        assert!(matches!(inbox.0[1], Event::Reply(Reply::Credit(100_000))));
     }
 }

@@ -152,7 +152,7 @@ impl Conn {
         let origin = self.core.origin();
         let below = head.path().strip_prefix(origin.prefix.as_str());
         let request_id = match head.header("x-request-id").filter(|id| rules::is_request_id(id)) {
-            Some(id) => id.to_owned(),
+            Some(id) => id.into(),
             None => self.core.make_request_id(),
         };
         let page = self.page_origin(&head).map(str::to_owned);

@@ -45,6 +45,10 @@ pub(super) async fn serve_direct(
 }
 
 async fn pass(conn: &mut Conn, head: &Head, caller: Option<Caller>, body: Body, asked: &Asked<'_>) -> After {
+    let Some(_place) = conn.core.begin_pass() else {
+        let unread = matches!(body, Body::Unread) && !conn.skip_body(head);
+        return unavailable(conn, head, head.keep_alive && !unread, asked).await;
+    };
     let number = conn.core.number();
     let ticket = conn.core.ticket(number);
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
@@ -126,7 +130,9 @@ async fn send_body(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body) -> 
         Body::Unread => (Pieces::new(), BodyDecoder::new(head.framing)),
     };
     let mut hold = Hold::new(&conn.core);
-    if !decoder.is_done() {
+    if decoder.is_done() {
+        hold.resize(ready.len())?;
+    } else {
         hold.resize(WINDOW_BYTES)?;
         conn.continue_if_asked(head).await;
         conn.cell.set_deadline(Some(conn.core.now().ms() + UPLOAD_DEADLINE_MS));

@@ -4,12 +4,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
+use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
-use landline_wire::http1::{Framing, Head, parse_head};
+use landline_wire::http1::{BadRequest, Framing, Head, parse_head};
 use landline_wire::limits::{COPY_THRESHOLD_BYTES, HTTP_IDLE_MS, TLS_HANDSHAKE_DEADLINE_MS, UPLOAD_DEADLINE_MS};
 use landline_wire::pieces::Pieces;
 
 use super::{Conn, Event, head_deadline, unreadable};
+use crate::config::Driver;
 use crate::core::Hold;
 use crate::line::make_room;
 use crate::socket::is_end;
@@ -70,6 +72,15 @@ impl Conn {
             self.core.pool.give(std::mem::take(&mut self.buf));
         }
         match self.wait(true, false).await {
+            Woke::Readable if self.socket.is_handshaking() => {
+                let turn = self.core.turn().await;
+                let filled = self.read_ready(room).await;
+                // With epoll the read waited for nothing.
+                if self.core.shared.driver == Driver::Epoll {
+                    turn.end_later();
+                }
+                filled
+            }
             Woke::Readable => self.read_ready(room).await,
             _ => Fill::Overdue,
         }
@@ -102,6 +113,7 @@ impl Conn {
                 Fill::More => {}
                 Fill::End => return false,
                 Fill::Overdue => {
+                    self.core.count(Bound::TlsTime);
                     self.socket.give_up_handshake();
                     return false;
                 }
@@ -119,7 +131,11 @@ impl Conn {
         let first = if begun { head_deadline(now) } else { now.ms() + HTTP_IDLE_MS };
         self.cell.set_deadline(Some(first));
         loop {
-            if let Some(head) = parse_head(&mut self.buf).map_err(unreadable)? {
+            let parsed = parse_head(&mut self.buf);
+            if matches!(parsed, Err(BadRequest::HeadTooLarge)) {
+                self.core.count(Bound::Head);
+            }
+            if let Some(head) = parsed.map_err(unreadable)? {
                 self.cell.set_deadline(None);
                 return Ok(Some(head));
             }
@@ -130,6 +146,7 @@ impl Conn {
                 }
                 Fill::More => {}
                 Fill::Overdue if begun => {
+                    self.core.count(Bound::HeadTime);
                     return Err(Problem::new(Code::RequestTimeout, "The request head was not complete in time."));
                 }
                 Fill::End | Fill::Overdue => return Ok(None),
@@ -140,16 +157,16 @@ impl Conn {
     /// The whole body of a known length, at most `most` bytes, as slices of the buffers that it was read into: of one,
     /// or of two if it did not fit the first.
     pub(super) async fn body(&mut self, head: &Head, most: usize) -> Result<Pieces, Problem> {
-        let too_large = || Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes."));
         if matches!(head.framing, Framing::Length(len) if len > most as u64) {
-            return Err(too_large());
+            self.core.count(Bound::Body);
+            return Err(Problem::new(Code::BodyTooLarge, format!("The body is over {most} bytes.")));
         }
         let mut hold = Hold::new(&self.core);
         if let Framing::Length(len) = head.framing {
             hold.resize(len as usize)?;
         }
         self.continue_if_asked(head).await;
-        self.cell.set_deadline(Some(self.core.now().ms() + UPLOAD_DEADLINE_MS));
+        self.cell.set_deadline(Some(self.core.about_now_ms() + UPLOAD_DEADLINE_MS));
         let body = match head.framing {
             Framing::Length(len) => self.body_of_length(len as usize).await,
             Framing::None | Framing::Chunked | Framing::UntilClose => Ok(Pieces::new()),
@@ -190,7 +207,10 @@ impl Conn {
     pub(super) async fn fill_body(&mut self, room: usize) -> Result<(), Problem> {
         match self.fill(room).await {
             Fill::More => Ok(()),
-            Fill::Overdue => Err(Problem::plain(Code::UploadTimeout)),
+            Fill::Overdue => {
+                self.core.count(Bound::UploadTime);
+                Err(Problem::plain(Code::UploadTimeout))
+            }
             Fill::End => Err(Problem::new(Code::BadRequest, "The body ended before it was complete.")),
         }
     }

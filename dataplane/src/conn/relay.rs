@@ -73,7 +73,7 @@ impl Conn {
         match judge(&self.core, &self.cell, token, self.peer).await {
             Verdict::Known(principal) => Ok(Some(principal.agent)),
             Verdict::Refused(problem) => Err(*problem),
-            Verdict::Ask(_) => Err(Problem::plain(Code::ExchangeUnavailable)),
+            Verdict::Ask(_) | Verdict::Verify => Err(Problem::plain(Code::ExchangeUnavailable)),
         }
     }
 
@@ -89,11 +89,7 @@ impl Conn {
         let unread = has_body(head);
         let refuse = |problem| (problem, unread);
         if caller.is_none() {
-            self.core.admit_public_call(self.peer, self.core.now()).map_err(|seconds| {
-                refuse(
-                    Problem::new(Code::RateLimited, "Too many anonymous calls from this address.").retry_after(seconds),
-                )
-            })?;
+            self.core.admit_public_call(self.peer, self.core.now()).map_err(refuse)?;
         }
         if !rules::is_verb(head.method()) {
             return Err(refuse(
@@ -179,11 +175,22 @@ impl Conn {
     }
 }
 
-/// Judges a credential, asking the exchange if it is not known here.
+/// Judges a credential: a token is verified when there is time for it, and the exchange is asked about a key that is not
+/// known here.
 pub(super) async fn judge(core: &Rc<Core>, cell: &Rc<super::ConnCell>, token: &str, peer: IpAddr) -> Verdict {
     let now = core.now();
     let verdict = core.engine.borrow_mut().credentials.check(token, peer, now);
-    let Verdict::Ask(lookup) = verdict else { return verdict };
+    let lookup = match verdict {
+        Verdict::Ask(lookup) => lookup,
+        Verdict::Verify => {
+            let turn = core.turn().await;
+            let now = core.now();
+            let verdict = core.engine.borrow_mut().credentials.verify(token, peer, now);
+            turn.end_later();
+            return verdict;
+        }
+        verdict => return verdict,
+    };
     let number = core.number();
     core.waiting.borrow_mut().insert(number, Rc::clone(cell));
     core.ask(number, lookup);
@@ -214,22 +221,23 @@ fn timeout(head: &Head) -> Result<u64, Problem> {
 
 /// The caller's end-to-end headers, as a `headers` map.
 fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
-    let named: Vec<String> = head
-        .headers_named("connection")
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
+    let named: Vec<&str> = head.headers_named("connection").flat_map(|value| value.split(',')).map(str::trim).collect();
     let mut headers = HeadersBuilder::default();
+    let mut lower = String::new();
     for (name, value) in head.fields() {
-        let name = name.to_ascii_lowercase();
-        let is_credential = name == "x-agent-authorization";
-        if !is_credential && (!rules::reaches_agent(&name) || named.contains(&name)) {
+        lower.clear();
+        lower.push_str(name);
+        lower.make_ascii_lowercase();
+        let is_credential = lower == "x-agent-authorization";
+        let is_named = || named.iter().any(|named| named.eq_ignore_ascii_case(name));
+        if !is_credential && (!rules::reaches_agent(&lower) || is_named()) {
             continue;
         }
         let value = std::str::from_utf8(value).ok().filter(|value| rules::is_header_value(value)).ok_or_else(|| {
-            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.").field(&*name)
+            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.")
+                .field(&*lower)
         })?;
-        headers.push(if is_credential { "authorization" } else { &name }, value);
+        headers.push(if is_credential { "authorization" } else { &lower }, value);
     }
     Ok(headers.encode().into_bytes())
 }
@@ -259,11 +267,10 @@ async fn call(conn: &mut Conn, head: &Head, request: CallRequest, asked: &Asked<
     let Origin::Http { conn: ConnKey(number), .. } = origin else { return After::Done };
     conn.core.waiting.borrow_mut().insert(number, Rc::clone(&conn.cell));
     if home == conn.core.id {
-        let now = conn.core.now();
-        conn.core.engine.borrow_mut().place(request, now);
+        conn.core.engine.borrow_mut().place(request, started);
         conn.core.carry_out();
     } else {
-        conn.core.post(home).send(CoreMail::Engine(Mail::Call(Box::new(request))));
+        conn.core.send_call(home, request);
     }
     let sent = if more { upload::send(conn, head, home, origin).await } else { Sent::Whole };
     let (reply, unread) = match sent {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use landline_engine::{Now, Origin, Reply, StatusAnswer};
 use landline_wire::frame::Headers;
-use landline_wire::http1::{Framing, answer_head};
+use landline_wire::http1::{Framing, answer_head, put_number};
 use landline_wire::ids::CallId;
 use landline_wire::pieces::Pieces;
 use landline_wire::relay as rules;
@@ -103,14 +103,26 @@ fn write_head(
     asked: &Asked<'_>,
 ) {
     let micros = conn.core.now().us.saturating_sub(started.us);
-    let timing = format!("relay;dur={}.{:03}", micros / 1000, micros % 1000);
     let mut fields = Conn::common_fields(asked);
+    let timing = server_timing(micros);
     fields.push(("x-connect-route", b"relay"));
-    fields.push(("server-timing", timing.as_bytes()));
+    fields.push(("server-timing", &timing));
     fields.extend(rules::ANSWER_HEADERS.iter().map(|(name, value)| (*name, value.as_bytes())));
     let passed = Headers::from_encoded(headers);
     fields.extend(passed.iter().filter(|(name, _)| rules::reaches_caller(name)).map(|(n, v)| (n, v.as_bytes())));
     answer_head(&mut conn.out, status, fields, framing, keep_alive);
+}
+
+/// Milliseconds with three decimals (Server Timing).
+fn server_timing(micros: u64) -> Vec<u8> {
+    let mut text = Vec::with_capacity(40);
+    text.extend_from_slice(b"relay;dur=");
+    put_number(&mut text, micros / 1000);
+    // The digit in front keeps the zeros behind the point.
+    let point = text.len();
+    put_number(&mut text, 1000 + micros % 1000);
+    text[point] = b'.';
+    text
 }
 
 /// What `…/status` answers.
@@ -123,4 +135,16 @@ pub(super) fn status_document(answer: &StatusAnswer) -> Bytes {
         "session_started_at": answer.since.map(landline_api::time::rfc3339_ms),
     });
     document.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_decimals() {
+        for (micros, text) in [(0, "0.000"), (7, "0.007"), (1_000, "1.000"), (61_234_050, "61234.050")] {
+            assert_eq!(server_timing(micros), format!("relay;dur={text}").as_bytes());
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! `GET /connect/ws/agent`: from an HTTP connection to a line.
 
+use std::rc::Rc;
+
 use bytes::BytesMut;
 use landline_engine::{Attach, Now, Verdict};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::handshake;
@@ -83,7 +86,10 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
             Input::Need(bytes) => match conn.fill(bytes).await {
                 Fill::More => {}
                 Fill::End => return Ok(None),
-                Fill::Overdue => return Err(Violation::new(close::INVALID_TOKEN, "no auth in time")),
+                Fill::Overdue => {
+                    conn.core.count(Bound::AuthTime);
+                    return Err(Violation::new(close::INVALID_TOKEN, "no auth in time"));
+                }
             },
         }
     };
@@ -103,7 +109,9 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
             let code = close_code(&problem);
             Err(Violation::new(code, close::reason(code)))
         }
-        Verdict::Ask(_) => Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER))),
+        Verdict::Ask(_) | Verdict::Verify => {
+            Err(Violation::new(close::TRY_AGAIN_LATER, close::reason(close::TRY_AGAIN_LATER)))
+        }
     }
 }
 
@@ -111,10 +119,11 @@ async fn authenticate(conn: &mut Conn) -> Result<Option<Attach>, Violation> {
 fn line_place(conn: &Conn) -> Result<Option<Place>, Violation> {
     let Some(lines) = &conn.core.shared.lines else { return Ok(None) };
     lines.admit(conn.peer).map(Some).map_err(|full| {
-        let cap = match full {
-            Full::Total => "lines_per_node",
-            Full::Address => "lines_per_ip",
+        let (bound, cap) = match full {
+            Full::Total => (Bound::Lines, "lines_per_node"),
+            Full::Address => (Bound::LinesOfAddress, "lines_per_ip"),
         };
+        conn.core.count(bound);
         Violation::new(close::CAP_REACHED, cap)
     })
 }
@@ -133,5 +142,5 @@ fn hand_over(mut conn: Conn, attach: Attach, place: Option<Place>) {
 }
 
 async fn end(conn: Conn, violation: Violation) {
-    line::refuse(conn.socket.clone(), violation).await;
+    line::refuse(Rc::clone(&conn.core), conn.socket.clone(), violation).await;
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
 
 use super::Core;
@@ -27,6 +28,8 @@ impl Hold {
         let others = self.core.incomplete.load(Ordering::Relaxed) - self.bytes;
         let engine = self.core.engine.borrow();
         if bytes > self.bytes && others + bytes + engine.held_bytes() > engine.config().body_budget {
+            drop(engine);
+            self.core.count(Bound::CoreBodies);
             return Err(Problem::new(Code::Overloaded, "The relay holds as many bytes as it may."));
         }
         self.core.incomplete.store(others + bytes, Ordering::Relaxed);

@@ -2,16 +2,13 @@
 
 use std::rc::Rc;
 
-use landline_engine::{Effect, Mail, Reply};
+use landline_engine::{CallRequest, Effect, Mail, Reply};
 use landline_uplink::{Ticket, ToExchange};
 use landline_wire::error::{Code, Problem};
 
 use super::{Core, CoreMail};
 use crate::conn::Event;
 use crate::line;
-
-/// Calls that may wait for another core: beyond, that core is behind by more than it can make up, and callers are told.
-const MAX_CALLS_FOR_CORE: usize = 65_536;
 
 impl Core {
     /// Does everything that the engine wants done now. To be called after each batch of inputs.
@@ -45,22 +42,39 @@ impl Core {
             }
         }
         // One wake per core and batch, however many letters it got.
-        let low = (0..64).filter(|core| rung >> core & 1 == 1);
-        for core in low.chain(rung_beyond) {
+        while rung != 0 {
+            self.post(rung.trailing_zeros() as usize).ring();
+            rung &= rung - 1;
+        }
+        for core in rung_beyond {
             self.post(core).ring();
         }
     }
 
-    fn put_for(self: &Rc<Self>, core: usize, mail: Mail) {
+    fn put_for(&self, core: usize, mail: Mail) {
         match mail {
-            Mail::Call(request) if self.post(core).len() > MAX_CALLS_FOR_CORE => {
-                let problem = Problem::new(Code::Overloaded, "The core that holds the agent's line is behind.");
-                let reply = Mail::Reply(request.origin, Reply::Failed(Box::new(problem)));
-                let now = self.now();
-                self.engine.borrow_mut().mail(reply, now);
-            }
+            Mail::Call(request) => self.put_call(core, request),
             mail => self.post(core).put(CoreMail::Engine(mail)),
         }
+    }
+
+    /// A core that is behind gets no further calls: the caller is told.
+    fn put_call(&self, core: usize, request: Box<CallRequest>) {
+        let post = self.post(core);
+        let Some(bound) = post.is_behind() else { return post.put(CoreMail::Engine(Mail::Call(request))) };
+        self.count(bound);
+        let problem = Problem::new(Code::Overloaded, "The core that holds the agent's line is behind.");
+        let reply = Mail::Reply(request.origin, Reply::Failed(Box::new(problem)));
+        let now = self.now();
+        self.engine.borrow_mut().mail(reply, now);
+    }
+
+    /// Sends a call that came over HTTP to the core of its callee.
+    pub(crate) fn send_call(self: &Rc<Self>, core: usize, request: CallRequest) {
+        self.put_call(core, Box::new(request));
+        self.post(core).ring();
+        // If it was refused, there is a reply to be given.
+        self.carry_out();
     }
 
     /// Gives an event to the HTTP exchange that waits under this number; it may have gone.

@@ -1,15 +1,23 @@
 //! How other threads reach a core: a queue, and an eventfd that is rung only when the core sleeps.
+//!
+//! The queue itself has no bound, since nobody may wait for another core; what is in it is bounded by who sends. Calls:
+//! none is sent once [`Post::is_behind`]. Parts of bodies and of answers: one window for each call. Replies: one for each
+//! call and question, and those are bounded where they came from. Sessions that move: sockets that have not become lines.
+//! From the uplink: an answer for each question, one window for each request that was passed on, and what the exchange
+//! pushes, which is the same for every core.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use landline_engine::{Attach, Mail};
+use landline_engine::{Attach, Mail, Reply};
 use landline_uplink::ToCore;
+use landline_wire::bounds::Bound;
+use landline_wire::limits::{COPY_THRESHOLD_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_LETTERS};
 use monoio::net::UnixStream;
 
 use crate::admission::Place;
@@ -34,6 +42,19 @@ pub(crate) enum CoreMail {
     Exit,
 }
 
+impl CoreMail {
+    /// Bytes of a large body in it. Small ones are bounded by the number of letters.
+    fn weight(&self) -> usize {
+        let body = match self {
+            Self::Engine(Mail::Call(request)) => &request.body,
+            Self::Engine(Mail::Part { body, .. })
+            | Self::Engine(Mail::Reply(_, Reply::Head { body, .. } | Reply::Part { body, .. })) => body,
+            _ => return 0,
+        };
+        if body.len() > COPY_THRESHOLD_BYTES { body.len() } else { 0 }
+    }
+}
+
 /// An authenticated session on its way to its home core.
 pub(crate) struct Adopt {
     /// Its socket.
@@ -51,6 +72,7 @@ pub(crate) struct Adopt {
 pub(crate) struct Post {
     queue: Sender<CoreMail>,
     bell: Arc<Bell>,
+    weight: Arc<AtomicUsize>,
 }
 
 struct Bell {
@@ -62,6 +84,10 @@ struct Bell {
 impl Post {
     /// Puts a letter into the queue without waking the core: [`Post::ring`] when the batch is complete.
     pub(crate) fn put(&self, mail: CoreMail) {
+        let weight = mail.weight();
+        if weight > 0 {
+            self.weight.fetch_add(weight, Ordering::Relaxed);
+        }
         // The receiver lives as long as the core's thread; after it nobody waits for the letter.
         let _ = self.queue.send(mail);
     }
@@ -81,9 +107,12 @@ impl Post {
         self.ring();
     }
 
-    /// Letters that wait.
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
+    /// Is the core behind by more than it can make up? Then it gets no further calls; says which bound it is.
+    pub(crate) fn is_behind(&self) -> Option<Bound> {
+        if self.queue.len() > MAX_MAILBOX_LETTERS {
+            return Some(Bound::MailboxLetters);
+        }
+        (self.weight.load(Ordering::Relaxed) > MAX_MAILBOX_BYTES).then_some(Bound::MailboxBytes)
     }
 }
 
@@ -91,6 +120,18 @@ impl Post {
 pub(crate) struct Mailbox {
     queue: Receiver<CoreMail>,
     bell: Arc<Bell>,
+    weight: Arc<AtomicUsize>,
+}
+
+impl Mailbox {
+    fn take(&self) -> Option<CoreMail> {
+        let mail = self.queue.try_recv().ok()?;
+        let weight = mail.weight();
+        if weight > 0 {
+            self.weight.fetch_sub(weight, Ordering::Relaxed);
+        }
+        Some(mail)
+    }
 }
 
 /// A queue and its bell.
@@ -107,7 +148,9 @@ pub(crate) fn mailbox() -> io::Result<(Post, Mailbox)> {
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
     let (sender, queue) = unbounded();
     let bell = Arc::new(Bell { fd, asleep: AtomicBool::new(false) });
-    Ok((Post { queue: sender, bell: Arc::clone(&bell) }, Mailbox { queue, bell }))
+    let weight = Arc::new(AtomicUsize::new(0));
+    let post = Post { queue: sender, bell: Arc::clone(&bell), weight: Arc::clone(&weight) };
+    Ok((post, Mailbox { queue, bell, weight }))
 }
 
 /// The mailbox on its core's thread.
@@ -129,7 +172,7 @@ impl Letters {
 
     /// The next letter, if one is there.
     pub(crate) fn take(&self) -> Option<CoreMail> {
-        self.mailbox.queue.try_recv().ok()
+        self.mailbox.take()
     }
 
     /// Waits until there may be a letter.
@@ -145,5 +188,58 @@ impl Letters {
         let mut count = [0u8; 8];
         // SAFETY: the descriptor is open and does not block; the buffer has eight bytes.
         unsafe { libc::read(bell.fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landline_engine::{CallRequest, ConnKey, Now, Origin};
+    use landline_wire::ids::AgentId;
+
+    use super::*;
+
+    fn call(bytes: usize) -> CoreMail {
+        CoreMail::Engine(Mail::Call(Box::new(CallRequest {
+            origin: Origin::Http { core: 0, conn: ConnKey(1) },
+            caller: None,
+            target: AgentId::from_parts(1, [1; 10]),
+            request_id: "r".into(),
+            method: None,
+            verb: None,
+            path: None,
+            headers: bytes::Bytes::new(),
+            stream: false,
+            timeout_ms: 1,
+            started: Now { us: 0, unix_ms: 0 },
+            body: bytes::Bytes::from(vec![0; bytes]).into(),
+            more: false,
+            resumable: None,
+            length: None,
+        })))
+    }
+
+    #[test]
+    fn a_core_that_does_not_read_its_letters_is_behind_by_their_number() {
+        let (post, mailbox) = mailbox().unwrap();
+        for _ in 0..=MAX_MAILBOX_LETTERS {
+            assert_eq!(post.is_behind(), None);
+            post.put(CoreMail::CloseLines);
+        }
+        assert_eq!(post.is_behind(), Some(Bound::MailboxLetters));
+        mailbox.take();
+        assert_eq!(post.is_behind(), None);
+    }
+
+    #[test]
+    fn a_core_that_does_not_read_its_letters_is_behind_by_their_bytes() {
+        let (post, mailbox) = mailbox().unwrap();
+        for _ in 0..64 {
+            post.put(call(1 << 20));
+        }
+        assert_eq!(post.is_behind(), None);
+        post.put(call(COPY_THRESHOLD_BYTES + 1));
+        assert_eq!(post.is_behind(), Some(Bound::MailboxBytes));
+        while mailbox.take().is_some() {}
+        assert_eq!((post.is_behind(), post.weight.load(Ordering::Relaxed)), (None, 0));
     }
 }

@@ -3,22 +3,26 @@
 mod budget;
 mod effects;
 mod mailbox;
+mod passes;
+mod public;
 mod run;
+mod turns;
 mod uplink;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use landline_engine::{Engine, LineKey, Map, Now};
+use compact_str::{CompactString, format_compact};
+use landline_engine::{Counter, Engine, LineKey, Map, Now};
 use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
+use landline_wire::bounds::{Bound, Reached};
 use landline_wire::error::Origin;
+use landline_wire::message::Violation;
 
 use crate::admission::Admission;
 use crate::cards::Cards;
@@ -31,7 +35,11 @@ use crate::pool::Pool;
 
 pub(crate) use budget::Hold;
 pub(crate) use mailbox::{Adopt, CoreMail, Post, mailbox};
+pub(crate) use passes::PassPlace;
+use passes::Passes;
+use public::PublicCallers;
 pub(crate) use run::{CoreSeat, run};
+use turns::{Turn, Turns};
 
 /// What all cores of a node share. Nothing here is on the path of a call.
 pub(crate) struct Shared {
@@ -39,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) cores: usize,
     pub(crate) driver: Driver,
     pub(crate) started: Instant,
+    /// What the wall clock would have shown then, unix milliseconds, if it had run since as the monotonic one did.
+    pub(crate) started_unix_ms: AtomicI64,
     /// Different at each start; part of the request ids that are made here.
     pub(crate) boot: u32,
     pub(crate) admission: Arc<Admission>,
@@ -54,16 +64,27 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The time.
+    /// The time. Of the two clocks only the monotonic one is read; the other is set by it at each tick.
     pub(crate) fn now(&self) -> Now {
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        Now { us: self.started.elapsed().as_micros() as u64, unix_ms }
+        let us = self.started.elapsed().as_micros() as u64;
+        Now { us, unix_ms: self.started_unix_ms.load(Ordering::Relaxed) + (us / 1000) as i64 }
+    }
+
+    /// Sets what is known of the wall clock, which may be set while we run.
+    pub(crate) fn set_clock(&self) {
+        self.started_unix_ms.store(started_unix_ms(self.started), Ordering::Relaxed);
     }
 
     /// Do so many records wait that no further call may be made?
     pub(crate) fn spool_is_full(&self) -> bool {
         self.uplink_metrics.get().is_some_and(|metrics| !metrics.has_room())
     }
+}
+
+/// See [`Shared::started_unix_ms`].
+pub(crate) fn started_unix_ms(started: Instant) -> i64 {
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    unix_ms - started.elapsed().as_millis() as i64
 }
 
 /// One core. Everything in it belongs to its thread.
@@ -85,7 +106,13 @@ pub(crate) struct Core {
     /// Bytes of bodies that are not complete; see [`Hold`].
     incomplete: Arc<AtomicUsize>,
     next_number: Cell<u64>,
-    public_calls: RefCell<HashMap<IpAddr, (u64, u32)>>,
+    ticked_ms: Cell<u64>,
+    made_ids: RefCell<Counter>,
+    public_callers: RefCell<PublicCallers>,
+    passes: Rc<Passes>,
+    turns: Rc<Turns>,
+    /// How often this shell reached a bound; the engine counts its own.
+    reached: RefCell<Reached>,
     stop: Rc<Signal>,
 }
 
@@ -122,6 +149,11 @@ impl Core {
         self.shared.now()
     }
 
+    /// Monotonic milliseconds at the last tick, for deadlines of seconds: free, and late by a tick at most.
+    pub(crate) fn about_now_ms(&self) -> u64 {
+        self.ticked_ms.get()
+    }
+
     /// Where problem documents point.
     pub(crate) fn origin(&self) -> Rc<Origin> {
         self.origin.borrow().clone()
@@ -135,8 +167,8 @@ impl Core {
     }
 
     /// A correlation id for a request that brought none: unique, and nothing secret.
-    pub(crate) fn make_request_id(&self) -> String {
-        format!("r-{:08x}-{}-{:x}", self.shared.boot, self.id, self.number())
+    pub(crate) fn make_request_id(&self) -> CompactString {
+        self.made_ids.borrow_mut().next(|| format_compact!("r-{:08x}-{}-", self.shared.boot, self.id))
     }
 
     /// Random bytes from the system.
@@ -164,28 +196,26 @@ impl Core {
         &self.posts[core]
     }
 
-    /// May another anonymous call come from this address? Counts it if so. A window of a minute, per core.
-    pub(crate) fn admit_public_call(&self, ip: IpAddr, now: Now) -> Result<(), u32> {
-        let most = self.shared.config.public_calls_per_minute;
-        if most == 0 {
-            return Ok(());
+    /// Counts that a bound was reached.
+    pub(crate) fn count(&self, bound: Bound) {
+        self.reached.borrow_mut().count(bound);
+    }
+
+    /// The close reason of a session that does not become a line.
+    pub(crate) fn refusal(&self, violation: Violation) -> String {
+        let now = self.now();
+        // Without randomness from the system the clock is better than nothing.
+        let random = self.random().map_or(now.us, u64::from_le_bytes);
+        self.engine.borrow_mut().refusal(violation, random, now)
+    }
+
+    /// Waits for a turn to do costly work for a connection that attaches.
+    pub(crate) async fn turn(&self) -> Turn {
+        let waiting = self.turns.take();
+        if waiting.has_to_wait() {
+            self.count(Bound::AttachTurns);
         }
-        // Connections are spread over the cores, and so is the bound.
-        let most = most.div_ceil(self.shared.cores as u32);
-        let minute = now.ms() / 60_000;
-        let mut calls = self.public_calls.borrow_mut();
-        if calls.len() > 100_000 {
-            calls.retain(|_, (then, _)| *then == minute);
-        }
-        let entry = calls.entry(ip).or_insert((minute, 0));
-        if entry.0 != minute {
-            *entry = (minute, 0);
-        }
-        if entry.1 >= most {
-            return Err((60 - now.ms() / 1000 % 60) as u32);
-        }
-        entry.1 += 1;
-        Ok(())
+        waiting.await
     }
 
     pub(super) fn publish_largest_call(&self, bytes: usize) {
@@ -196,7 +226,9 @@ impl Core {
     fn publish(&self) {
         let engine = self.engine.borrow();
         let gauges = &self.shared.gauges[self.id];
-        gauges.store(&engine.stats());
+        let mut stats = engine.stats();
+        stats.reached.add(&self.reached.borrow());
+        gauges.store(&stats);
         gauges.lines.store(engine.line_count() as u64, Ordering::Relaxed);
         gauges.calls_open.store(engine.call_count() as u64, Ordering::Relaxed);
         let held = engine.held_bytes() + self.incomplete.load(Ordering::Relaxed);

@@ -1,22 +1,24 @@
 //! A core's thread: accepts, reads its mail, looks at the clock, and leaves when told.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landline_engine::Engine;
 use landline_uplink::UplinkSender;
+use landline_wire::bounds::Bound;
 use landline_wire::error::Origin;
+use landline_wire::limits::ACCEPT_REST_MS;
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
 use super::{Core, CoreMail, Post, Shared};
+use crate::admission::{Full, Place};
 use crate::{conn, line, runtime};
 
 /// How often calls and connections are looked at for their deadlines.
@@ -24,7 +26,12 @@ const TICK: Duration = Duration::from_millis(50);
 /// Letters taken before other tasks run again.
 const LETTERS_AT_ONCE: usize = 256;
 /// How long accepting rests when descriptors or memory are short.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+const ACCEPT_REST: Duration = Duration::from_millis(ACCEPT_REST_MS);
+/// How long a socket waits for a place when all that have not spoken are as many as they may be. Short: if they speak
+/// at all, a place is free within a millisecond; if they do not, whoever comes should know soon.
+const ADMISSION_WAIT: Duration = Duration::from_millis(250);
+/// How often it looks.
+const ADMISSION_STEP: Duration = Duration::from_millis(1);
 
 /// Everything that a core's thread needs.
 pub(crate) struct CoreSeat {
@@ -79,7 +86,12 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         directs: RefCell::default(),
         incomplete,
         next_number: Cell::new(1),
-        public_calls: RefCell::new(HashMap::new()),
+        ticked_ms: Cell::new(0),
+        made_ids: RefCell::default(),
+        public_callers: RefCell::default(),
+        passes: Rc::default(),
+        turns: Rc::default(),
+        reached: RefCell::default(),
         stop: Rc::default(),
     });
     monoio::spawn(accept(Rc::clone(&core), listener));
@@ -92,22 +104,45 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
 /// Accepts until the listener is shut down. Never cancelled: monoio would lose the accepted descriptor.
 async fn accept(core: Rc<Core>, listener: TcpListener) {
     loop {
+        if core.turns.is_long() {
+            core.count(Bound::AttachQueue);
+            core.turns.short().await;
+        }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
-                match core.shared.admission.admit(ip) {
+                match room_for(&core, ip).await {
                     Ok(place) => conn::start(&core, stream, ip, place),
                     // Closed without an answer: to read its request would be to admit it.
-                    Err(_) => {
+                    Err(full) => {
+                        core.count(if full == Full::Total { Bound::Sockets } else { Bound::SocketsOfAddress });
                         core.shared.refused_sockets.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }
             Err(_) if core.shared.draining.load(Ordering::SeqCst) => return,
+            // A peer that left before it was accepted is no reason to keep the others waiting.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
+                core.count(Bound::Descriptors);
                 tracing::warn!(core = core.id, %error, "accepting rests");
                 monoio::time::sleep(ACCEPT_REST).await;
             }
+        }
+    }
+}
+
+/// A place for a socket from this address. While every place is taken, whoever comes next waits with it, in the kernel's
+/// queue: when a switch was restarted, thousands of lines come at once, and to be refused they would cost as much as
+/// to be served, and come again at once.
+async fn room_for(core: &Core, ip: IpAddr) -> Result<Place, Full> {
+    let until = Instant::now() + ADMISSION_WAIT;
+    loop {
+        match core.shared.admission.admit(ip) {
+            Err(Full::Total) if Instant::now() < until && !core.shared.draining.load(Ordering::SeqCst) => {
+                monoio::time::sleep(ADMISSION_STEP).await;
+            }
+            result => return result,
         }
     }
 }
@@ -116,7 +151,9 @@ async fn tick(core: Rc<Core>) {
     let mut second = 0;
     loop {
         monoio::time::sleep(TICK).await;
+        core.shared.set_clock();
         let now = core.now();
+        core.ticked_ms.set(now.ms());
         {
             let mut engine = core.engine.borrow_mut();
             engine.set_spool_full(core.shared.spool_is_full());

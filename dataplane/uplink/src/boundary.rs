@@ -16,8 +16,10 @@ pub struct Ticket {
     pub number: u64,
 }
 
-/// From a core to the uplink. Sent through an unbounded channel; what is in it is bounded by its senders: look-ups and
-/// passed-on requests by their own limits, reports by how fast lines come and go. `Debug` shows
+/// From a core to the uplink. Sent through a channel without a bound of its own; what is in it is bounded by its
+/// senders. Look-ups: `MAX_PENDING_LOOKUPS` of a core for calls, one for each connection whose key is not known.
+/// Passed-on requests: `MAX_PASSES` of a core, each at most one window of its body ahead. Reports: by how fast lines
+/// come and go; records of calls have a way of their own ([`crate::Uplink::has_room`]). `Debug` shows
 /// nothing of a request but its size.
 pub enum ToExchange {
     /// A question; answered by [`ToCore::Answer`], always, within the look-up timeout.

@@ -13,11 +13,13 @@
 //! | `run` | the thread's life: serves the cores, stops in order |
 //! | `dial` | dials for ever |
 //! | `session`, `records` | one connection: control stream, reports of sessions; records of calls |
+//! | `flights` | pure: the same question, asked twice at a time, is asked once |
 //! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
 mod boundary;
 mod config;
 mod dial;
+mod flights;
 mod handle;
 mod identity;
 mod join;

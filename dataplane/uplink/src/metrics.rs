@@ -17,8 +17,11 @@ pub struct UplinkMetrics {
     pub(crate) spool: SpoolMetrics,
     pub(crate) lookups: AtomicU64,
     pub(crate) lookups_failed: AtomicU64,
+    pub(crate) lookups_joined: AtomicU64,
+    pub(crate) lookups_queued: AtomicU64,
     pub(crate) passes: AtomicU64,
     pub(crate) passes_failed: AtomicU64,
+    pub(crate) passes_refused: AtomicU64,
     pub(crate) passes_open: AtomicUsize,
     pub(crate) revision: AtomicU64,
     pub(crate) certificate_expires_s: AtomicI64,
@@ -67,12 +70,18 @@ pub struct UplinkFigures {
     pub spool_lost: u64,
     /// Look-ups asked.
     pub lookups: u64,
+    /// Look-ups that waited for the answer to the same one.
+    pub lookups_joined: u64,
+    /// Look-ups that had to wait for others' end first.
+    pub lookups_queued: u64,
     /// Of those, without an answer: the exchange was away or too slow.
     pub lookups_failed: u64,
     /// Requests passed on.
     pub passes: u64,
     /// Of those, failed or broken off by the exchange's side.
     pub passes_failed: u64,
+    /// Of those, because too many were open.
+    pub passes_refused: u64,
     /// Passed-on requests that are open now.
     pub passes_open: usize,
     /// The last revision applied.
@@ -123,9 +132,12 @@ impl UplinkMetrics {
             spool_faults: self.spool.faults.load(Ordering::Relaxed),
             spool_lost: self.spool.lost.load(Ordering::Relaxed),
             lookups: self.lookups.load(Ordering::Relaxed),
+            lookups_joined: self.lookups_joined.load(Ordering::Relaxed),
+            lookups_queued: self.lookups_queued.load(Ordering::Relaxed),
             lookups_failed: self.lookups_failed.load(Ordering::Relaxed),
             passes: self.passes.load(Ordering::Relaxed),
             passes_failed: self.passes_failed.load(Ordering::Relaxed),
+            passes_refused: self.passes_refused.load(Ordering::Relaxed),
             passes_open: self.passes_open.load(Ordering::Relaxed),
             revision: self.revision.load(Ordering::Relaxed),
             certificate_expires_s: self.certificate_expires_s.load(Ordering::Relaxed),

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use landline_link::limits::{MAX_HEAD_BYTES, MAX_PASSES, RESET_GONE};
+use landline_link::limits::{MAX_HEAD_BYTES, RESET_GONE};
 use landline_link::{PassAnswer, PassHead, StreamKind, codec};
-use landline_wire::limits::{READ_BUFFER_BYTES, WINDOW_BYTES};
+use landline_wire::limits::{MAX_PASSES, READ_BUFFER_BYTES, WINDOW_BYTES};
 use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::{Notify, mpsc};
 
@@ -26,7 +26,8 @@ pub(crate) struct Passes {
 
 /// The dispatcher's side of one request.
 struct Handle {
-    /// Pieces of the request's body, `None` at its end. Bounded by the core, which keeps to its window.
+    /// Pieces of the request's body, `None` at its end. Without a bound of its own: the core keeps to its window, which
+    /// only grows by what was taken from here.
     body: mpsc::UnboundedSender<Option<Bytes>>,
     flow: Rc<Flow>,
 }
@@ -64,7 +65,11 @@ impl Passes {
     /// Opens a stream for a request. Without a connection, or with too many open, it fails at once.
     pub(crate) fn begin(&self, connection: Option<Connection>, ticket: Ticket, head: PassHead) {
         count(&self.shared.metrics.passes);
-        let connection = connection.filter(|_| self.open.borrow().len() < MAX_PASSES);
+        let has_room = self.open.borrow().len() < MAX_PASSES;
+        if !has_room {
+            count(&self.shared.metrics.passes_refused);
+        }
+        let connection = connection.filter(|_| has_room);
         let Some(connection) = connection else {
             count(&self.shared.metrics.passes_failed);
             return self.shared.to(ticket.core, ToCore::PassFailed(ticket));

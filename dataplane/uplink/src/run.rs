@@ -18,7 +18,7 @@ use crate::config::UplinkConfig;
 use crate::dial::Dialler;
 use crate::handle::{Left, Ready};
 use crate::identity::{Identity, Store};
-use crate::lookup;
+use crate::lookup::Lookups;
 use crate::metrics::UplinkMetrics;
 use crate::pass::Passes;
 use crate::sender::Reports;
@@ -182,10 +182,11 @@ async fn leave(shared: &Shared, endpoint: &RefCell<Option<Endpoint>>) {
 /// Takes what the cores hand over and gives each its own task. Without a connection the answer is immediate.
 async fn dispatch(shared: Rc<Shared>, mut urgent: mpsc::UnboundedReceiver<ToExchange>) {
     let passes = Passes::new(Rc::clone(&shared));
+    let lookups = Lookups::new(Rc::clone(&shared));
     while let Some(message) = urgent.recv().await {
         let connection = shared.link.borrow().clone();
         match message {
-            ToExchange::Lookup(ticket, question) => lookup::ask(&shared, connection, ticket, question),
+            ToExchange::Lookup(ticket, question) => lookups.ask(connection, ticket, question),
             ToExchange::Report(_) => debug_assert!(false, "the sender gives reports a queue of their own"),
             ToExchange::PassHead(ticket, head) => passes.begin(connection, ticket, head),
             ToExchange::PassBody(ticket, bytes) => passes.body(ticket, bytes),

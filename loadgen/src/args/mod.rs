@@ -6,8 +6,8 @@ mod shared;
 use clap::{Parser, Subcommand};
 
 pub use scenarios::{
-    CallsArgs, ChurnArgs, IdleArgs, MixedArgs, OnewayArgs, RawArgs, RawServerArgs, SlowArgs, StormArgs, StreamArgs,
-    Trigger, Via,
+    CallsArgs, ChurnArgs, IdleArgs, MixedArgs, OnewayArgs, RawArgs, RawServerArgs, RegisterArgs, SlowArgs, StormArgs,
+    StreamArgs, Trigger, Via,
 };
 pub use shared::{Arrivals, Open, Run, Shape, Sources, Target};
 
@@ -40,6 +40,8 @@ pub enum Command {
     Mixed(MixedArgs),
     /// Readers that stop reading: what the others notice of them.
     Slow(SlowArgs),
+    /// Agents are registered, as fast as the server lets them.
+    Register(RegisterArgs),
     /// The raw floor's clients: the bytes and messages of `calls`, relayed by `raw-server` without a thought.
     Raw(RawArgs),
     /// The raw floor's server: one core that passes bytes between pairs of connections.
@@ -58,6 +60,7 @@ impl Command {
             Self::Churn(args) => Some(&args.run),
             Self::Mixed(args) => Some(&args.run),
             Self::Slow(args) => Some(&args.run),
+            Self::Register(args) => Some(&args.run),
             Self::Raw(args) => Some(&args.run),
             Self::RawServer(_) => None,
         }

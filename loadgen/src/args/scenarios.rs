@@ -178,6 +178,9 @@ pub struct ChurnArgs {
     /// Where to.
     #[command(flatten)]
     pub server: Target,
+    /// At a rate.
+    #[command(flatten)]
+    pub open: Open,
     /// The run.
     #[command(flatten)]
     pub run: Run,
@@ -223,7 +226,25 @@ pub struct SlowArgs {
     /// The others.
     #[command(flatten)]
     pub shape: Shape,
+    /// They at a rate.
+    #[command(flatten)]
+    pub open: Open,
     /// The run. --seconds are measured twice: without the slow readers, and with them.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// `register`
+#[derive(Debug, Clone, Args)]
+pub struct RegisterArgs {
+    /// Agents to register. With --agents-file: so many that the file holds these.
+    #[arg(long, default_value = "1000", value_parser = at_least_one)]
+    pub agents: usize,
+    /// Where to.
+    #[command(flatten)]
+    pub server: Target,
+    /// The run: each thread registers over a connection of its own. It ends when all are registered, after --seconds at
+    /// the latest.
     #[command(flatten)]
     pub run: Run,
 }

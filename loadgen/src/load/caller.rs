@@ -55,8 +55,11 @@ impl<C: Carrier> Caller<C> {
         self.start();
     }
 
-    /// Queues as many calls as are due and have a slot.
+    /// Queues as many calls as are due and have a slot. When the run is over, no more begin.
     pub fn pump(&self) {
+        if self.recorder.window().is_over() {
+            return;
+        }
         let mut slots = self.slots.borrow_mut();
         while slots.has_free() {
             let Some(start) = self.intake.take() else { return };
@@ -65,6 +68,7 @@ impl<C: Carrier> Caller<C> {
             let (ask, peer) = (&script.asks[call.ask], &script.peers[call.peer].id);
             if let Some(id) = slots.open(call.clone()) {
                 self.carrier.call(id, peer, ask);
+                self.recorder.sent();
             }
         }
     }
@@ -87,6 +91,7 @@ impl<C: Carrier> Caller<C> {
             return Ok(());
         }
         let Some(open) = slots.take(id) else { return Ok(()) };
+        self.recorder.ended(None);
         if status == 200 && script.is_right(&open, is_whole.then_some(body)) {
             note_answer(&open, &script, &self.recorder);
         } else {
@@ -107,6 +112,7 @@ impl<C: Carrier> Caller<C> {
         let Some(open) = self.slots.borrow_mut().take(id) else {
             bail!("{code} for a call that is not open: {detail}")
         };
+        self.recorder.ended(Some(code));
         note_failure(&open, &self.script.borrow(), code, detail, &self.recorder);
         let caller = self.clone();
         monoio::spawn(async move {

@@ -52,6 +52,9 @@ impl HttpCaller {
         let mut connection = Some(self.connect().await?);
         loop {
             let start = self.intake.wait().await;
+            if self.recorder.window().is_over() {
+                return Ok(());
+            }
             let mut open = script.next(start);
             let request = requests.entry((open.ask, open.peer)).or_insert_with(|| self.request(&script, &open));
             let Some(live) = &mut connection else {
@@ -60,7 +63,14 @@ impl HttpCaller {
                 monoio::time::sleep(PAUSE).await;
                 continue;
             };
-            match self.call(live, request, &mut open, &script).await {
+            self.recorder.sent();
+            let result = self.call(live, request, &mut open, &script).await;
+            match &result {
+                Ok((200, _)) => self.recorder.ended(None),
+                Ok((status, body)) => self.recorder.ended(Some(&refusal(*status, body))),
+                Err(_) => self.recorder.ended(Some("connection lost")),
+            }
+            match result {
                 Ok((200, body)) if script.is_right(&open, Some(&body)) => {
                     note_answer(&open, &script, &self.recorder);
                 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::traffic::dial;
+use super::traffic::{self, Callers, dial};
 use super::{check_descriptors, share};
 use crate::agents::{self, Agent};
 use crate::args::ChurnArgs;
@@ -14,7 +14,6 @@ use crate::http::Origin;
 use crate::line::{Line, Reader, Relay, Wire};
 use crate::load::caller::Caller;
 use crate::load::script::{Ask, Peer, Script, Wanted};
-use crate::load::slots::Intake;
 use crate::load::{callee, watch, ws};
 use crate::measure::{self, Outcome, Recorder};
 use crate::pace::Schedule;
@@ -77,14 +76,17 @@ async fn load(
         guests.push(guest);
     }
     let asks: Rc<[Ask]> = [Ask::new(args.size, Wanted::Echo)].into();
+    let mut paced = Callers::default();
     for (caller, agent) in callers.into_iter().enumerate() {
         let (reader, wire) = dial(&relay, &agent, "a caller's dial", &recorder).await?;
         let peers = guests.iter().map(|guest| guest.peer.clone()).collect();
         let choices = Choices::new(args.run.seed, (number << 32 | caller) as u64);
         let script = Script::new(peers, asks.clone(), choices);
-        let caller = Caller::new(wire, script, args.in_flight, Intake::closed(), recorder.clone());
+        let caller = Caller::new(wire, script, args.in_flight, traffic::intake(Some(&args.open)), recorder.clone());
+        paced.add_caller(&caller);
         watch(&recorder, "a caller", ws::run(caller, reader));
     }
+    paced.pace(Some(&args.open), &args.run, number, &recorder);
     let schedule = Schedule::even(args.churn / args.run.threads as f64, 0.5);
     let choices = Choices::new(args.run.seed, u64::MAX - number as u64);
     let churn = churn(schedule, guests, choices, recorder.clone());
@@ -94,7 +96,9 @@ async fn load(
             failed.failed_with("the churn", &error);
         }
     });
-    Ok(recorder.until_over().await)
+    let mut tally = recorder.until_over().await;
+    paced.note_unanswered(&mut tally);
+    Ok(tally)
 }
 
 /// Closes lines on schedule.
@@ -169,6 +173,7 @@ fn report(args: &ChurnArgs, outcome: &Outcome) -> Report {
     report.put("churn", args.churn);
     report.put("away_ms", args.away_ms);
     report.answers("calls", outcome);
+    traffic::report_rate(&mut report, &args.open, tally);
     report.put("lines_closed", tally.number("lines_closed"));
     report.put("lines_back", tally.series.get("attach").map_or(0, |attach| attach.count()));
     report.put("failed_while_up", failed);

@@ -7,6 +7,7 @@ mod lines;
 pub mod mixed;
 pub mod oneway;
 pub mod raw;
+pub mod register;
 pub mod slow;
 pub mod storm;
 pub mod stream;
@@ -40,6 +41,7 @@ pub fn run(command: &Command) -> anyhow::Result<Option<Report>> {
         Command::Churn(args) => churn::run(args),
         Command::Mixed(args) => mixed::run(args),
         Command::Slow(args) => slow::run(args),
+        Command::Register(args) => register::run(args),
         Command::Raw(args) => raw::run(args),
         Command::RawServer(args) => return raw::serve(args).map(|()| None),
     }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use landline_wire::frame::{Call, Frame, decode};
 
 use super::check_descriptors;
-use super::traffic::{Traffic, dial, pairs_of};
+use super::traffic::{self, Traffic, dial, pairs_of};
 use crate::agents::{self, Agent};
 use crate::args::{SlowArgs, Via};
 use crate::connection::Connection;
@@ -42,7 +42,7 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<Report> {
         via: Via::Ws,
         asks: vec![Ask::new(shape.size, Wanted::Echo)],
         in_flight: shape.in_flight,
-        open: None,
+        open: Some(&args.open),
         run: &args.run,
     };
     let (without, with) = agents::with_agents(&origin, &args.server, 2 * (shape.pairs + args.slow), |agents| {
@@ -75,7 +75,9 @@ async fn load(
         }
     }
     let mut tally = traffic.load(pairs, number, recorder).await?;
+    provoked.until_settled().await;
     let provoked = provoked.take();
+    tally.calls.merge(provoked.calls);
     tally.provoked.merge(provoked.errors);
     for (name, number) in provoked.counts {
         *tally.counts.entry(name).or_default() += number;
@@ -97,11 +99,22 @@ async fn leave_a_stream_unread(
     let out = request("POST", &relay.origin.host, &path, Some(&caller.api_key), "application/octet-stream", &[]);
     let mut stream = Connection::open(&relay.origin, None).await.context("a slow caller")?;
     stream.write(BytesMut::from(&out[..])).await.0?;
+    provoked.sent();
+    let left = Left(provoked.clone());
     let (result, buf) = stream.read(BytesMut::new(), 0).await;
     result.context("a slow caller's answer")?;
     anyhow::ensure!(buf.starts_with(b"HTTP/1.1 200"), "a slow caller was refused: {}", String::from_utf8_lossy(&buf));
-    hold(stream, recorder.clone());
+    hold((stream, left), recorder.clone());
     Ok(())
+}
+
+/// A call that its caller leaves: it has ended when this is dropped.
+struct Left(Recorder);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.ended(Some("left by its caller"));
+    }
 }
 
 /// An agent that is called again and again and reads nothing.
@@ -122,8 +135,13 @@ async fn leave_calls_unread(
 async fn take_refusals(mut reader: Reader, provoked: Recorder) -> anyhow::Result<()> {
     loop {
         let message = reader.recv().await?;
-        if let Ok(Frame::Error(error)) = decode(&message) {
-            provoked.failed(error.code, || error.detail.unwrap_or("no detail").to_owned());
+        match decode(&message) {
+            Ok(Frame::Error(error)) if error.id.is_some() => {
+                provoked.ended(Some(error.code));
+                provoked.failed(error.code, || error.detail.unwrap_or("no detail").to_owned());
+            }
+            Ok(Frame::Response(_)) => provoked.ended(None),
+            _ => {}
         }
     }
 }
@@ -136,6 +154,7 @@ async fn call_on(wire: Rc<Wire>, to: String, provoked: Recorder) {
         }
         wire.send(&Frame::Call(Call { id, to: &to, body: &body, ..Call::default() }));
         wire.flush();
+        provoked.sent();
         provoked.count("unread_calls", 1);
         monoio::time::sleep(UNREAD_STEP).await;
     }
@@ -167,9 +186,11 @@ fn report(args: &SlowArgs, without: &Outcome, with: &Outcome) -> Report {
     report.put("in_flight", shape.in_flight);
     report.put("size", shape.size);
     report.put("slow", args.slow);
+    traffic::report_rate(&mut report, &args.open, &with.tally);
     report.put("without_calls_per_s", per_s(without));
     report.times("without", &without.tally.latencies);
     report.failures("without_", &without.tally.errors);
+    report.calls("without_", &without.tally.calls);
     report.answers("calls", with);
     report.put("calls_per_s_ratio", ratio(&per_s));
     report.put("p50_ratio", ratio(&p50));

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use landline_wire::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_PATH_BYTES, WINDOW_BYTES};
+use landline_wire::limits::{
+    MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_LOOKUPS_IN_FLIGHT, MAX_PASSES, MAX_PATH_BYTES, WINDOW_BYTES,
+};
 
 use crate::message::MAX_RECORDS_BYTES;
 
@@ -23,9 +25,6 @@ pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
 /// Batches of records on their way and not acknowledged: what the exchange commits together while more is coming.
 pub const MAX_RECORD_BATCHES_IN_FLIGHT: usize = 8;
 
-/// Passed-on requests of one node at a time; one more is answered 503 by the switch. Each may hold one stream window on
-/// each side, so 1 GiB per direction at the very worst.
-pub const MAX_PASSES: usize = 4_096;
 /// Streams of one node at a time. Twice the passed-on requests: look-ups must find one even when every pass is taken by
 /// a slow reader.
 pub const MAX_STREAMS: u32 = 8_192;
@@ -64,5 +63,6 @@ pub const CLOSE_FAILED: u32 = 5;
 
 const _: () = assert!(2 * (MAX_HEADER_BYTES + MAX_PATH_BYTES) <= MAX_HEAD_BYTES);
 const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
+const _: () = assert!(MAX_PASSES + MAX_LOOKUPS_IN_FLIGHT < MAX_STREAMS as usize, "look-ups find a stream");
 const _: () = assert!(2 * MAX_RECORDS_BYTES <= MAX_MESSAGE_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);

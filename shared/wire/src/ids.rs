@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::limits::MAX_CALLS_PER_CORE;
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -90,6 +92,7 @@ pub struct BadId;
 const CORE_BITS: u32 = 8;
 const SLOT_BITS: u32 = 20;
 const GENERATION_BITS: u32 = 24;
+const _: () = assert!(1 << SLOT_BITS == MAX_CALLS_PER_CORE);
 const _: () = assert!(1 + CORE_BITS + SLOT_BITS + GENERATION_BITS == 53, "a call id must stay below 2^53");
 
 /// The id of a call that the relay chose: even, below 2^53 (JavaScript keeps it exactly), and made of the core that

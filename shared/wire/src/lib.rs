@@ -7,7 +7,9 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`ids`] | agent, session, node and call ids, and how a call id packs core, slot and generation |
+//! | [`address`] | whose an address is, for bounds per address |
 //! | [`limits`] | every bound, with its reason |
+//! | [`bounds`] | what happens at each bound of a switch, and how often it did |
 //! | [`error`] | the error catalogue: one table behind every problem document, page and text |
 //! | [`close`] | WebSocket close codes and what a client does after each |
 //! | [`mask`], [`header`], [`message`], [`handshake`] | RFC 6455: masking, frame headers, messages, the upgrade |
@@ -20,6 +22,8 @@
 //! The cfg `landline_planted_bug` puts one fault into each of four modules. It is set only to check that the fuzz target
 //! of each finds it (`fuzz/run --planted`).
 
+pub mod address;
+pub mod bounds;
 pub mod close;
 pub mod error;
 pub mod frame;

@@ -35,6 +35,8 @@ pub const MAX_IN_FLIGHT: usize = 256;
 pub const MAX_IN_FLIGHT_PER_CALLER: usize = 64;
 /// Calls of its own that one line may have open: beyond, `rate_limited`.
 pub const MAX_OUTGOING: usize = 4_096;
+/// Calls open on one core: the slots that a call's id can name.
+pub const MAX_CALLS_PER_CORE: usize = 1 << 20;
 /// Lines of one agent that stand side by side with the feature `shared`.
 pub const MAX_SHARED_LINES: usize = 8;
 /// Credit that a part-wise stream starts with, in body bytes, per direction.
@@ -91,8 +93,29 @@ pub const LOOKUP_TIMEOUT_MS: u64 = 5_000;
 pub const MAX_UNAUTHENTICATED: usize = 2_000;
 /// Of those, from one address.
 pub const MAX_UNAUTHENTICATED_PER_IP: usize = 64;
-/// Look-ups of unknown keys per second and address.
-pub const KEY_LOOKUPS_PER_IP_PER_S: u32 = 20;
+/// Unknown keys and tokens that do not verify, per second, address and core: what a stranger may make us work in vain.
+pub const BAD_CREDENTIALS_PER_IP_PER_S: u32 = 20;
+/// Keys from one address that one core looks up at a time: as many as sockets that may wait for it.
+pub const MAX_KEY_LOOKUPS_PER_IP: u32 = 64;
+/// Look-ups of one switch that are on their way to the exchange at a time: they share the link's streams with requests.
+pub const MAX_LOOKUPS_IN_FLIGHT: usize = 512;
+/// Keys, and verified tokens, that one core remembers.
+pub const MAX_REMEMBERED_CREDENTIALS: usize = 200_000;
+/// Unknown keys that one core remembers.
+pub const MAX_UNKNOWN_KEYS: usize = 10_000;
+/// Milliseconds that an unknown key stays known as unknown.
+pub const UNKNOWN_KEY_MS: u64 = 60_000;
+/// TLS handshakes and verifications of tokens that one core works on before it looks at its other sockets again: at about
+/// 100 µs each, what a call may have to wait for a storm of them.
+pub const ATTACHES_AT_ONCE: usize = 8;
+/// Handshakes and verifications that may wait for their turn on one core before it accepts no further connection.
+pub const MAX_WAITING_ATTACHES: usize = 128;
+/// Milliseconds that accepting rests when descriptors or memory are short.
+pub const ACCEPT_REST_MS: u64 = 100;
+/// Anonymous relay calls to public agents per minute and address.
+pub const PUBLIC_CALLS_PER_MINUTE: u32 = 600;
+/// Addresses whose anonymous calls one core counts at a time.
+pub const MAX_PUBLIC_CALLERS: usize = 65_536;
 /// Bytes of audit records that wait on a switch's disk for the exchange. At the bound new calls get 503 `overloaded`: a
 /// call that could not be audited is not made. A record has about 80 bytes, so these are some 50 million calls.
 pub const SPOOL_BYTES: u64 = 4 << 30;
@@ -102,8 +125,19 @@ pub const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
 pub const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
 /// Reports of lines that wait for the exchange. At the bound they are replaced by a listing of the lines that are up.
 pub const MAX_SESSION_REPORTS: usize = 200_000;
-/// Calls that may wait on one core for a look-up at the exchange.
+/// Calls that may wait on one core for a look-up at the exchange. Their bodies count in the core's budget.
 pub const MAX_PENDING_LOOKUPS: usize = 16_384;
+/// Ids without a line that one core remembers as looked up.
+pub const MAX_ABSENT_IDS: usize = 65_536;
+/// Letters that may wait for one core before it gets no further calls: it is behind by more than it can make up.
+pub const MAX_MAILBOX_LETTERS: usize = 65_536;
+/// Bytes of large bodies that may wait for one core in letters.
+pub const MAX_MAILBOX_BYTES: usize = 64 << 20;
+/// Requests that are passed on to the exchange at a time. Each may hold one stream window on each side, so 1 GiB per
+/// direction at the very worst.
+pub const MAX_PASSES: usize = 4_096;
+/// Copies of agents' cards that a switch keeps for when the exchange is away.
+pub const MAX_CARDS: usize = 2_000;
 
 /// Bytes up to which a body is copied next to its frame header; above, it is shared and written vectored. Copying
 /// below about 2 KiB is cheaper than an atomic reference count and pins no read buffer.
@@ -116,4 +150,6 @@ const _: () = assert!(TLS_HANDSHAKE_DEADLINE_MS <= HEAD_DEADLINE_MS);
 const _: () = assert!(WINDOW_BYTES <= MAX_BODY_BYTES);
 const _: () = assert!(MAX_HEADER_BYTES + MAX_PATH_BYTES + MAX_TOKEN_BYTES < MESSAGE_OVERHEAD_BYTES);
 const _: () = assert!(MAX_BODY_BYTES + MESSAGE_OVERHEAD_BYTES <= MAX_LINE_QUEUE_BYTES);
+const _: () = assert!(ATTACHES_AT_ONCE < MAX_WAITING_ATTACHES && MAX_WAITING_ATTACHES < MAX_UNAUTHENTICATED);
+const _: () = assert!(MAX_MAILBOX_BYTES <= BODY_BUDGET_BYTES);
 const _: () = assert!(READ_BUFFER_BYTES >= 2 * MAX_HEADER_BYTES, "a whole request head fits one read buffer");

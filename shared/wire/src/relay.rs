@@ -22,7 +22,7 @@ pub enum Target<'a> {
 /// Splits what follows `/relay/` into the agent's id text and what is asked of it. Ours are exactly three; everything
 /// else, `…//stream` too, is the agent's.
 pub fn target<'a>(method: &str, below_relay: &'a str) -> (&'a str, Target<'a>) {
-    let end = below_relay.find(['/', '?']).unwrap_or(below_relay.len());
+    let end = below_relay.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(below_relay.len());
     let (id, rest) = below_relay.split_at(end);
     let path = &rest[..rest.find('?').unwrap_or(rest.len())];
     let reads = matches!(method, "GET" | "HEAD");

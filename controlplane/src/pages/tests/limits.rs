@@ -2,11 +2,19 @@
 
 use std::fmt::Write;
 
+use landline_wire::bounds::{Bound, Entry};
+
 const SOURCE: &str = include_str!("../../../../shared/wire/src/limits.rs");
 const HEAD: &str = "# Limits\n\n\
     Every bound of the protocol and of the switch, from `shared/wire/src/limits.rs`. They are defaults: an operator may \
     change those that `landline help up` names, and a line's `ready` frame says what holds for it.\n\n\
     | limit | value | meaning |\n|---|---|---|\n";
+const BOUNDS_HEAD: &str = "\n## At a bound\n\n\
+    What a switch does when it reaches a bound. Each time is counted: `landline_bound_reached_total{bound=\"...\"}` among its \
+    metrics. A bound that makes somebody wait or be refused is the place to look first when calls fail with 429 or 503; one \
+    that forgets costs only the work of learning again. What breaks the shape of a frame or a request (nesting, keys, paths, \
+    names) is a fault, not a bound, and answered as the protocol's page says.\n\n\
+    | bound | limit | of each | what happens |\n|---|---|---|---|\n";
 
 /// The value of a constant expression as the limits file writes them: a number, `a << b` or `a * b`.
 fn value(expression: &str) -> u64 {
@@ -57,6 +65,11 @@ fn limits_markdown() -> String {
             let _ = writeln!(out, "| `{name}` | {} | {} |", shown(name, value(expression)), meaning.trim());
             meaning.clear();
         }
+    }
+    out.push_str(BOUNDS_HEAD);
+    for bound in Bound::ALL {
+        let Entry { label, limit, of, then } = bound.entry();
+        let _ = writeln!(out, "| `{label}` | `{limit}` | {of} | {then} |");
     }
     out
 }

@@ -1,5 +1,6 @@
 //! Frames from agents: answers to calls, and calls of their own.
 
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode_pieces, join_envelope};
@@ -37,6 +38,7 @@ impl Engine {
     pub fn ping(&mut self, key: LineKey, payload: &[u8], now: Now) {
         self.pong(key, now);
         self.send_control(key, Kind::Pong, payload);
+        self.bound_replies(key, now);
     }
 
     /// A sign of life came over a line.
@@ -56,6 +58,7 @@ impl Engine {
             Frame::Credit { id, bytes } => self.agent_credit(key, *id, *bytes, now),
             Frame::Ping(t) => {
                 self.send(key, &Frame::Pong(t), Pieces::new());
+                self.bound_replies(key, now);
                 Ok(())
             }
             // Frames of the other direction and of later versions are ignored, like unknown types.
@@ -83,7 +86,8 @@ impl Engine {
 
     pub(super) fn stray(&mut self, key: LineKey, now: Now) -> Result<(), Violation> {
         self.stats.strays += 1;
-        self.lines.get_mut(key).map_or(Ok(()), |line| line.strays.count(now.ms()))
+        let counted = self.lines.get_mut(key).map_or(Ok(()), |line| line.strays.count(now.ms()));
+        counted.inspect_err(|_| self.stats.reached.count(Bound::Strays))
     }
 
     fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
@@ -96,6 +100,7 @@ impl Engine {
         } else if self.calls.get(id).is_some_and(|call| !matches!(call.phase, Phase::Waiting)) {
             Some("The agent began its answer twice.".to_owned())
         } else if body.len() > self.config.max_body_bytes {
+            self.stats.reached.count(Bound::Body);
             Some(format!("The agent's answer is over {} bytes in one frame.", self.config.max_body_bytes))
         } else {
             None
@@ -192,7 +197,8 @@ impl Engine {
     }
 
     fn overrun(&mut self, id: CallId, now: Now) {
-        let problem = Problem::new(Code::FlowControl, "The agent sent more than the window that it was granted.");
+        let detail = "The agent sent more than the window that it was granted.";
+        let problem = self.at_bound(Bound::Window, Code::FlowControl, detail);
         self.fail(id, problem, Some("flow_control"), now);
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use landline_link::{Credential, Report, SessionUp};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Frame, Ready};
@@ -83,6 +84,7 @@ impl Engine {
         let all_shared = attach.shared && standing.iter().all(|key| self.lines.get(*key).is_some_and(|l| l.shared));
         if all_shared {
             if standing.len() >= MAX_SHARED_LINES {
+                self.stats.reached.count(Bound::SharedLines);
                 return Err(Violation::new(close::CAP_REACHED, "lines_per_agent"));
             }
             return Ok(());
@@ -113,22 +115,40 @@ impl Engine {
 
     /// Ends a session from our side: its calls fail, a close frame is queued, and the socket closes when it is sent.
     pub fn close_line(&mut self, key: LineKey, code: u16, reason: &str, now: Now) {
+        let lines = self.lines.len();
         let Some(line) = self.lines.get_mut(key) else { return };
         if line.closing_since.is_some() {
             return;
         }
         line.closing_since = Some(now.ms());
         let before = line.output.len();
-        line.output.push_close(code, reason);
+        if close::is_for_now(code) {
+            let after_ms = self.redials.after_ms(lines, line.chance(), now);
+            line.output.push_close(code, &close::with_redial(reason, after_ms));
+        } else {
+            line.output.push_close(code, reason);
+        }
         self.held += line.output.len() - before;
         self.off_the_lists(key, now);
         self.flush(key);
         self.effects.push_back(Effect::Close(key));
     }
 
+    /// The reason for a session that does not become a line. One that may come back is told when; `random` is any number.
+    pub fn refusal(&mut self, violation: Violation, random: u64, now: Now) -> String {
+        if !close::is_for_now(violation.code) {
+            return violation.why.to_owned();
+        }
+        let after_ms = self.redials.after_ms(self.lines.len(), random, now);
+        close::with_redial(violation.why, after_ms)
+    }
+
     /// The agent's peer broke the protocol.
     pub fn violation(&mut self, key: LineKey, violation: Violation, now: Now) {
         self.stats.violations += 1;
+        if violation.code == close::TOO_BIG {
+            self.stats.reached.count(Bound::Message);
+        }
         self.close_line(key, violation.code, violation.why, now);
     }
 

@@ -1,10 +1,12 @@
 //! The engine: state of one core, and the inputs that change it.
 
+mod absent;
 mod answer;
 mod attach;
 mod feed;
 mod outgoing;
 mod place;
+mod redial;
 mod stream;
 mod sweep;
 mod upload;
@@ -14,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
-use compact_str::CompactString;
 use landline_link::LookupAnswer;
-use landline_wire::error::Origin as ProblemOrigin;
+use landline_wire::bounds::{Bound, Reached};
+use landline_wire::error::{Code, Origin as ProblemOrigin, Problem};
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::ids::{AgentId, CallId, SessionId};
@@ -24,6 +26,7 @@ use landline_wire::pieces::Pieces;
 
 use crate::call::CallTable;
 use crate::config::Config;
+use crate::counter::Counter;
 use crate::credentials::Credentials;
 use crate::line::Lines;
 use crate::map::Map;
@@ -31,8 +34,9 @@ use crate::output::Flush;
 use crate::sse::StreamId;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
+use absent::Waiting;
 pub use attach::Attach;
-use place::Waiting;
+use redial::Redials;
 use stream::Stream;
 pub use upload::Gathering;
 
@@ -51,10 +55,14 @@ pub struct Stats {
     pub strays: u64,
     /// Sessions that ended for a broken protocol.
     pub violations: u64,
+    /// Tokens whose signature was looked at.
+    pub tokens_verified: u64,
     /// Body bytes relayed towards agents.
     pub bytes_in: u64,
     /// Body bytes relayed back.
     pub bytes_out: u64,
+    /// How often each bound was reached.
+    pub reached: Reached,
 }
 
 /// One core's brain. See the crate's page for how it is driven.
@@ -72,6 +80,8 @@ pub struct Engine {
     uploads: Map<Origin, CallId>,
     /// Resumable streams of calls that are or were held here.
     streams: Map<StreamId, Stream>,
+    /// Those that are complete, in the order in which they became so; some may be gone.
+    complete_streams: VecDeque<StreamId>,
     replay_bytes: usize,
     /// Where problem documents inside of streams point.
     origin: ProblemOrigin,
@@ -85,11 +95,12 @@ pub struct Engine {
     held: usize,
     /// Bytes that the shell holds for bodies that are not complete: they count in the same budget.
     unfinished: Arc<AtomicUsize>,
+    redials: Redials,
     draining: bool,
     spool_full: bool,
     effects: VecDeque<Effect>,
-    /// Correlation ids that were made here: what they begin with, once it is known, and how many there were.
-    made_ids: (CompactString, u64),
+    /// Correlation ids that are made here.
+    made_ids: Counter,
     stats: Stats,
 }
 
@@ -100,12 +111,13 @@ impl Engine {
             core,
             cores,
             credentials: Credentials::new(salt, config.stale_key_limit_ms),
+            calls: CallTable::new(core, config.max_calls),
             config,
             lines: Lines::default(),
             by_token: Map::default(),
-            calls: CallTable::new(core),
             uploads: Map::default(),
             streams: Map::default(),
+            complete_streams: VecDeque::new(),
             replay_bytes: 0,
             origin: ProblemOrigin { public_url: String::new(), prefix: String::new() },
             absent: Map::default(),
@@ -115,10 +127,11 @@ impl Engine {
             next_lookup: 0,
             held: 0,
             unfinished: Arc::default(),
+            redials: Redials::default(),
             draining: false,
             spool_full: false,
             effects: VecDeque::new(),
-            made_ids: (CompactString::default(), 0),
+            made_ids: Counter::default(),
             stats: Stats::default(),
         }
     }
@@ -193,7 +206,16 @@ impl Engine {
 
     /// What was counted.
     pub fn stats(&self) -> Stats {
-        self.stats
+        let mut stats = self.stats;
+        stats.reached.add(self.credentials.reached());
+        stats.tokens_verified = self.credentials.tokens_verified();
+        stats
+    }
+
+    /// Counts that a bound was reached, and gives the problem that its caller is told.
+    fn at_bound(&mut self, bound: Bound, code: Code, detail: impl Into<String>) -> Problem {
+        self.stats.reached.count(bound);
+        Problem::new(code, detail)
     }
 
     /// The settings.
@@ -225,6 +247,11 @@ impl Engine {
     /// The core that holds an agent's lines.
     pub fn home(&self, agent: AgentId) -> usize {
         agent.home_core(self.cores)
+    }
+
+    /// The problem of a call whose bytes are too many for the core.
+    fn over_budget(&mut self) -> Problem {
+        self.at_bound(Bound::CoreBodies, Code::Overloaded, "The relay holds as many bytes as it may.")
     }
 
     fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Pieces) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
@@ -40,13 +41,14 @@ impl Engine {
             self.checked(key, caller, call, message, now)
         } else {
             let detail = format!("This line has {open} calls of its own open, its most.");
-            Err(Problem::new(Code::RateLimited, detail))
+            Err(self.at_bound(Bound::OwnCalls, Code::RateLimited, detail))
         };
         match checked {
             Ok(request) => self.dial(key, call, request, now),
             Err(problem) => {
                 self.stats.refused += 1;
                 self.send_reply(key, call.id, Reply::Failed(Box::new(problem)));
+                self.bound_replies(key, now);
             }
         }
         Ok(())
@@ -76,6 +78,7 @@ impl Engine {
         let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
         let body = message.slice_ref(call.body);
         if body.len() > self.config.max_body_bytes {
+            self.stats.reached.count(Bound::Body);
             return Err(Problem::plain(Code::BodyTooLarge));
         }
         let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
@@ -90,17 +93,6 @@ impl Engine {
             Some(id) => id.into(),
             None => self.made_request_id(now),
         };
-        let mut headers = HeadersBuilder::default();
-        // What `connection` names ends here as well (RFC 9110 section 7.6.1).
-        let named: Vec<&str> = call.headers.get("connection").map_or(Vec::new(), |all| all.split(',').collect());
-        let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
-        for (name, value) in call.headers.iter().filter(|(name, _)| !is_named(name)) {
-            if name == "x-agent-authorization" {
-                headers.push("authorization", value);
-            } else if relay::reaches_agent(name) {
-                headers.push(name, value);
-            }
-        }
         Ok(CallRequest {
             origin: Origin::Line { core: self.core, line: key, id: call.id },
             caller: Some(caller),
@@ -109,7 +101,7 @@ impl Engine {
             method: call.method.filter(|method| relay::is_a2a_method(method)).map(Into::into),
             verb: call.verb.map(Into::into),
             path: call.path.filter(|path| !path.is_empty() && *path != "/").map(Into::into),
-            headers: headers.encode().into_bytes(),
+            headers: passed_on(call.headers),
             stream: call.stream,
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
@@ -123,14 +115,7 @@ impl Engine {
     /// A request id for a call that brought none: unique on this node, no secret, and short enough to need no memory of
     /// its own.
     fn made_request_id(&mut self, now: Now) -> CompactString {
-        let (prefix, made) = &mut self.made_ids;
-        if prefix.is_empty() {
-            *prefix = format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core);
-        }
-        *made += 1;
-        let mut id = prefix.clone();
-        push_hex(&mut id, *made);
-        id
+        self.made_ids.next(|| format_compact!("r-{:x}-{:x}-", now.unix_ms, self.core))
     }
 
     /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
@@ -192,9 +177,11 @@ impl Engine {
         self.bound_replies(key, now);
     }
 
-    /// Ends a line whose answers wait for it beyond the bound.
-    fn bound_replies(&mut self, key: LineKey, now: Now) {
-        if self.lines.get(key).is_some_and(|line| line.output.len() > MAX_LINE_QUEUE_BYTES) {
+    /// Ends a line whose answers wait for it beyond the bound. To be called after whatever its own frames made wait.
+    pub(super) fn bound_replies(&mut self, key: LineKey, now: Now) {
+        let waits = self.lines.get(key).filter(|line| line.closing_since.is_none()).map_or(0, |line| line.output.len());
+        if waits > MAX_LINE_QUEUE_BYTES {
+            self.stats.reached.count(Bound::LineReplies);
             self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
         }
     }
@@ -224,7 +211,7 @@ impl Engine {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(id)).copied();
         let Some(own) = own.filter(|own| own.direct || own.call.is_some()) else { return self.stray(key, now) };
         if bytes > MAX_CREDIT {
-            let problem = Problem::new(Code::FlowControl, "Credit above 2^31.");
+            let problem = self.at_bound(Bound::Credit, Code::FlowControl, "Credit above 2^31.");
             self.cancel_own(key, id, now)?;
             self.send_reply(key, id, Reply::Failed(Box::new(problem)));
         } else if own.direct {
@@ -283,6 +270,25 @@ impl Engine {
     }
 }
 
+/// The headers of a call that reach its callee, encoded; nothing is allocated if there are none.
+fn passed_on(all: Headers<'_>) -> Bytes {
+    if all.is_empty() {
+        return Bytes::new();
+    }
+    let mut headers = HeadersBuilder::default();
+    // What `connection` names ends here as well (RFC 9110 section 7.6.1).
+    let named: Vec<&str> = all.get("connection").map_or(Vec::new(), |names| names.split(',').collect());
+    let is_named = |name: &str| named.iter().any(|other| other.trim().eq_ignore_ascii_case(name));
+    for (name, value) in all.iter().filter(|(name, _)| !is_named(name)) {
+        if name == "x-agent-authorization" {
+            headers.push("authorization", value);
+        } else if relay::reaches_agent(name) {
+            headers.push(name, value);
+        }
+    }
+    headers.encode().into_bytes()
+}
+
 /// The headers of an answer that may reach a caller, encoded anew; nothing is allocated if there are none.
 fn filtered(headers: &Bytes) -> Bytes {
     let all = Headers::from_encoded(headers);
@@ -297,13 +303,4 @@ fn filtered(headers: &Bytes) -> Bytes {
         kept.push(name, value);
     }
     kept.encode().into_bytes()
-}
-
-/// Appends a number, without the formatting machinery.
-fn push_hex(out: &mut CompactString, number: u64) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    for place in (0..digits).rev() {
-        let digit = number >> (4 * place) & 15;
-        out.push(char::from(b"0123456789abcdef"[digit as usize]));
-    }
 }

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::HeadersBuilder;
 use landline_wire::ids::{AgentId, CallId};
-use landline_wire::limits::{REPLAY_BYTES_PER_CALL, REPLAY_BYTES_PER_CORE, RESUME_MS};
+use landline_wire::limits::{REPLAY_BYTES_PER_CALL, RESUME_MS};
 use landline_wire::pieces::Pieces;
 
 use super::Engine;
@@ -42,6 +43,9 @@ struct Kept {
     taken: bool,
 }
 
+/// Bytes that a stream costs beside its events. Counted with them, so that many small streams have a bound too.
+const STREAM_BYTES: usize = 512;
+
 impl Stream {
     fn first_seq(&self) -> u64 {
         self.events.front().map_or(self.next_seq, |kept| kept.seq)
@@ -70,12 +74,13 @@ impl Engine {
             parser: speaks_sse.then(EventParser::default),
             events: VecDeque::new(),
             next_seq: 1,
-            bytes: 0,
+            bytes: STREAM_BYTES,
             reader: Some(origin),
             quiet_since: None,
             ended: false,
         };
         self.streams.insert(id, stream);
+        self.replay_bytes += STREAM_BYTES;
         self.reply(origin, stream_head(call), now);
     }
 
@@ -116,6 +121,7 @@ impl Engine {
         };
         let Reply::Part { body, cost, .. } = stream.keep(&lines, 0) else { return };
         stream.ended = true;
+        self.complete_streams.push_back(id);
         stream.quiet_since = Some(now.ms());
         self.replay_bytes += stream.bytes - before;
         // What it was just told is the last that it hears.
@@ -208,12 +214,26 @@ impl Engine {
     /// bounded by the agent's window.
     fn forget_taken(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        while stream.bytes > REPLAY_BYTES_PER_CALL || self.replay_bytes > REPLAY_BYTES_PER_CORE {
+        while stream.bytes > REPLAY_BYTES_PER_CALL || self.replay_bytes > self.config.replay_budget {
             let Some(oldest) = stream.events.front().filter(|kept| kept.taken) else { return };
+            let is_of_call = stream.bytes > REPLAY_BYTES_PER_CALL;
+            self.stats.reached.count(if is_of_call { Bound::ReplayOfCall } else { Bound::ReplayOfCore });
             stream.bytes -= oldest.bytes.len();
             self.replay_bytes -= oldest.bytes.len();
             stream.events.pop_front();
         }
+    }
+
+    /// May another stream be kept? Those that are complete make room for it, the oldest first.
+    pub(super) fn has_replay_room(&mut self) -> bool {
+        while self.replay_bytes >= self.config.replay_budget {
+            let Some(oldest) = self.complete_streams.pop_front() else { return false };
+            if let Some(stream) = self.streams.remove(&oldest) {
+                self.replay_bytes -= stream.bytes;
+                self.stats.reached.count(Bound::ReplayOfCore);
+            }
+        }
+        true
     }
 
     /// Ends streams that nobody came back for. To be called about once a second.
@@ -226,6 +246,9 @@ impl Engine {
             if !stream.ended {
                 self.abandon(stream.call, now);
             }
+        }
+        while self.complete_streams.front().is_some_and(|id| !self.streams.contains_key(id)) {
+            self.complete_streams.pop_front();
         }
     }
 }

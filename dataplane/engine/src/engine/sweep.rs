@@ -1,5 +1,6 @@
 //! What happens because time passed: overdue calls, silent lines, leaving.
 
+use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
@@ -7,6 +8,7 @@ use landline_wire::pieces::Pieces;
 use landline_wire::session::server::Beat;
 
 use super::Engine;
+use super::redial::spread_ms;
 use crate::types::{Effect, LineKey, Now};
 
 /// Milliseconds that a closing line may take to send what is queued.
@@ -15,13 +17,6 @@ const CLOSE_GRACE_MS: u64 = 5_000;
 /// Milliseconds after which a line counts as idle and keeps no buffer for the next write.
 const QUIET_MS: u64 = 2_000;
 
-/// Lines of one core that come back in a second after it left.
-const REDIALS_PER_S: u64 = 2_000;
-/// The shortest span over which they are spread.
-const MIN_SPREAD_MS: u64 = 500;
-/// The longest.
-const MAX_SPREAD_MS: u64 = 30_000;
-
 impl Engine {
     /// Ends overdue calls. To be called every 50 ms or so while calls are open.
     pub fn sweep_calls(&mut self, now: Now) {
@@ -29,7 +24,9 @@ impl Engine {
             return;
         }
         for id in self.calls.overdue(now.ms()) {
-            let Some(problem) = self.calls.get(id).map(|call| self.overdue_problem(call, now)) else { continue };
+            let overdue = self.calls.get(id).map(|call| Self::overdue_problem(call, now));
+            let Some((bound, problem)) = overdue else { continue };
+            self.stats.reached.count(bound);
             let code = problem.code.as_str();
             self.fail(id, problem, Some(code), now);
         }
@@ -58,6 +55,7 @@ impl Engine {
             self.send_control(key, Kind::Ping, b"");
         }
         for key in dead {
+            self.stats.reached.count(Bound::Heartbeat);
             self.close_line(key, close::GOING_AWAY, "no sign of life", now);
             abort.push(key);
         }
@@ -68,18 +66,16 @@ impl Engine {
     }
 
     /// Begins to leave: every line is told, none is taken any more, calls in flight go on. Each line gets its own time
-    /// to dial again, spread so that the lines of this core come back at no more than [`REDIALS_PER_S`].
+    /// to dial again: see [`spread_ms`].
     pub fn drain(&mut self, deadline_ms: u64) {
         self.draining = true;
-        let spread_ms = (self.lines.len() as u64 * 1000 / REDIALS_PER_S).clamp(MIN_SPREAD_MS, MAX_SPREAD_MS);
+        let spread_ms = spread_ms(self.lines.len() as u64);
         let told: Vec<(LineKey, u64)> = self
             .lines
             .iter_mut()
             .map(|(key, line)| {
                 line.draining = true;
-                // The end of a session's id is random: jitter enough, and the same for the same session.
-                let bytes = line.session.as_bytes();
-                (key, u64::from(u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])) % spread_ms)
+                (key, line.chance() % spread_ms)
             })
             .collect();
         for (key, redial_after_ms) in told {

@@ -1,9 +1,10 @@
 //! Bodies that come in parts: passed on to a line that takes parts, gathered for one that does not.
 
+use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
 use landline_wire::frame::{Chunk, Frame};
 use landline_wire::ids::CallId;
-use landline_wire::limits::{MAX_CREDIT, UPLOAD_DEADLINE_MS};
+use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, UPLOAD_DEADLINE_MS};
 use landline_wire::pieces::{Gather, Pieces};
 
 use super::Engine;
@@ -47,7 +48,8 @@ impl Engine {
         let Some(window) = &mut call.upload else { return };
         *window -= body.len() as i64;
         if *window < 0 {
-            let problem = Problem::new(Code::FlowControl, "The caller sent more than the window that it was granted.");
+            let detail = "The caller sent more than the window that it was granted.";
+            let problem = self.at_bound(Bound::Window, Code::FlowControl, detail);
             return self.fail(id, problem, Some("flow_control"), now);
         }
         if !more {
@@ -58,6 +60,12 @@ impl Engine {
             return self.gather(id, body, more, now);
         }
         let (line, waits, timeout_ms) = (call.line, matches!(call.phase, Phase::Waiting), call.timeout_ms);
+        // Many calls' first windows, granted before their agent took anything, can be more than the line may hold.
+        if self.lines.get(line).is_some_and(|line| line.output.len() + body.len() > MAX_LINE_QUEUE_BYTES) {
+            let problem =
+                self.at_bound(Bound::LineQueue, Code::Overloaded, "The agent reads slower than it is called.");
+            return self.fail(id, problem, Some("overloaded"), now);
+        }
         if more {
             self.calls.set_deadline(id, now.ms() + UPLOAD_DEADLINE_MS);
         } else if waits {
@@ -75,10 +83,11 @@ impl Engine {
         let Phase::Gathering(gathering) = &mut call.phase else { return };
         if gathering.body.len() + part.len() > self.config.max_body_bytes {
             let detail = format!("The agent takes bodies whole, of at most {} bytes.", self.config.max_body_bytes);
-            return self.drop_call(id, Problem::new(Code::BodyTooLarge, detail), now);
+            let problem = self.at_bound(Bound::Body, Code::BodyTooLarge, detail);
+            return self.drop_call(id, problem, now);
         }
         if is_over_budget {
-            let problem = Problem::new(Code::Overloaded, "The relay holds as many bytes as it may.");
+            let problem = self.over_budget();
             return self.drop_call(id, problem, now);
         }
         self.held += part.len();
@@ -111,7 +120,7 @@ impl Engine {
         let origin = call.origin;
         let Some(window) = &mut call.upload else { return };
         if bytes > MAX_CREDIT || *window + bytes as i64 > MAX_CREDIT as i64 {
-            let problem = Problem::new(Code::FlowControl, "The agent granted more than 2^31 bytes.");
+            let problem = self.at_bound(Bound::Credit, Code::FlowControl, "The agent granted more than 2^31 bytes.");
             return self.fail(id, problem, Some("flow_control"), now);
         }
         *window += bytes as i64;
@@ -119,17 +128,18 @@ impl Engine {
     }
 
     /// What an overdue call is called: the caller's fault while it may send and does not, otherwise the agent's.
-    pub(super) fn overdue_problem(&self, call: &Call, now: Now) -> Problem {
+    pub(super) fn overdue_problem(call: &Call, now: Now) -> (Bound, Problem) {
         let caller_is_late = match (&call.phase, call.upload) {
             (Phase::Gathering(_), _) => true,
             (_, Some(window)) => window > 0,
             (_, None) => false,
         };
         if caller_is_late {
-            return Problem::plain(Code::UploadTimeout);
+            return (Bound::UploadTime, Problem::plain(Code::UploadTimeout));
         }
         let seconds = now.us.saturating_sub(call.started.us) / 1_000_000;
-        Problem::new(Code::AgentTimeout, format!("The agent did not answer within {seconds} s."))
+        let detail = format!("The agent did not answer within {seconds} s.");
+        (Bound::CallTime, Problem::new(Code::AgentTimeout, detail))
     }
 
     /// Frees what a call holds beside its slot. To be called for every call that is closed.

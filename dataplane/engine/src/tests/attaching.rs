@@ -60,7 +60,7 @@ fn a_leaving_node_lets_calls_in_flight_end_and_takes_no_new_ones() {
     let conn = node.call(0, Some(agent(2)), agent(1), b"");
     let (id, _) = node.request(line);
     node.all(|engine, _| engine.drain(1_000));
-    assert_eq!(node.take(line), [Sent::Drain]);
+    assert!(matches!(node.take(line)[..], [Sent::Drain(_)]));
     let refused = node.call(0, Some(agent(2)), agent(1), b"");
     node.answer_lookups(Some(known_agent()));
     assert_eq!(node.problem(refused).code, Code::AgentNotConnected);
@@ -83,4 +83,24 @@ fn a_gone_lines_key_finds_nothing_and_its_slot_is_used_again() {
     assert_eq!(node.lines[second].key.slot, key.slot);
     assert!(node.engines[0].lines().get(key).is_none());
     assert_eq!(node.engines[0].line_count(), 1);
+}
+
+#[test]
+fn the_lines_of_a_leaving_core_come_back_spread_over_as_long_as_they_take() {
+    for (lines, span_ms) in [(100, 500), (6_000, 3_000)] {
+        let mut node = Node::new(1);
+        let lines: Vec<usize> = (0..lines).map(|n| node.attach(agent(n))).collect();
+        node.all(|engine, _| engine.drain(1_000));
+        let after = |line: &usize| match node.lines[*line].sent.last() {
+            Some(Sent::Drain(after_ms)) => *after_ms,
+            other => panic!("{other:?}"),
+        };
+        let times: Vec<u64> = lines.iter().map(after).collect();
+        assert!(times.iter().all(|time| *time < span_ms));
+        // In tenths of the span: none has much more than its share.
+        let mut tenths = [0; 10];
+        times.iter().for_each(|time| tenths[(time * 10 / span_ms) as usize] += 1);
+        let share = times.len() / 10;
+        assert!(tenths.iter().all(|tenth| (share / 3..share * 2).contains(tenth)), "{tenths:?}");
+    }
 }

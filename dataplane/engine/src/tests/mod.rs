@@ -3,6 +3,8 @@
 
 mod answers;
 mod attaching;
+mod bounds;
+mod credentials;
 mod feed;
 mod limits;
 mod pieces;
@@ -14,6 +16,7 @@ use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 use landline_link::{CallRecord, Credential, Lookup, LookupAnswer, Op, Policy, Report};
+use landline_wire::bounds::Bound;
 use landline_wire::error::Problem;
 use landline_wire::frame::{Chunk, Frame, Response, decode, encode};
 use landline_wire::ids::{AgentId, SessionId};
@@ -32,7 +35,7 @@ pub(super) enum Sent {
     Credit { id: u64, bytes: u64 },
     Cancel { id: u64, code: Option<String> },
     Error { id: Option<u64>, code: String },
-    Drain,
+    Drain(u64),
     Ping,
     Close(u16),
     Other,
@@ -63,6 +66,8 @@ pub(super) struct Node {
     next: u64,
     /// Do new lines take parts?
     pub(super) parts: bool,
+    /// This line's socket takes nothing.
+    pub(super) stalled: Option<usize>,
     /// The next call asks for a stream with this id.
     pub(super) resumable: Option<crate::StreamId>,
     /// The call of the stream that is read, for its credit.
@@ -94,6 +99,7 @@ impl Node {
             direct_news: Vec::new(),
             next: 0,
             parts: false,
+            stalled: None,
             resumable: None,
             streamed: None,
         };
@@ -131,7 +137,9 @@ impl Node {
     pub(super) fn try_attach(&mut self, agent: AgentId, credential: Credential, shared: bool) -> Result<usize, u16> {
         let core = agent.home_core(self.engines.len());
         self.next += 1;
-        let session = SessionId::from_parts(self.next, [self.next as u8; 10]);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.next.wrapping_mul(0x2545_F491_4F6C_DD1D).rotate_left(32).to_be_bytes());
+        let session = SessionId::from_parts(self.next, random);
         let attach = Attach { principal: Principal { agent, credential }, session, shared, parts: self.parts };
         let key = self.engines[core].attach(attach, self.now).map_err(|violation| violation.code)?;
         let reader = Reader::new(Role::Client, 16 << 20);
@@ -230,6 +238,11 @@ impl Node {
         }
     }
 
+    /// How often a bound was reached, on all cores.
+    pub(super) fn reached(&self, bound: Bound) -> u64 {
+        self.engines.iter().map(|engine| engine.stats().reached.of(bound)).sum()
+    }
+
     /// Statuses of the audit records so far.
     pub(super) fn audited(&self) -> Vec<u16> {
         self.records.iter().map(|record| record.status_code).collect()
@@ -277,7 +290,11 @@ impl Node {
     }
 
     fn flush(&mut self, core: usize, key: LineKey) {
-        let Some(line) = self.lines.iter_mut().find(|line| (line.core, line.key) == (core, key)) else { return };
+        let Some(at) = self.lines.iter().position(|line| (line.core, line.key) == (core, key)) else { return };
+        if self.stalled == Some(at) {
+            return;
+        }
+        let line = &mut self.lines[at];
         while let Some(output) = self.engines[core].take_output(key) {
             match output {
                 Flush::One(buffer) => line.stream.extend_from_slice(&buffer),
@@ -307,7 +324,7 @@ fn owned(message: &[u8]) -> Sent {
         Frame::Credit { id, bytes } => Sent::Credit { id, bytes },
         Frame::Cancel { id, code } => Sent::Cancel { id, code: text(code) },
         Frame::Error(e) => Sent::Error { id: e.id, code: e.code.to_owned() },
-        Frame::Drain { .. } => Sent::Drain,
+        Frame::Drain { redial_after_ms, .. } => Sent::Drain(redial_after_ms),
         _ => Sent::Other,
     }
 }

@@ -1,5 +1,6 @@
 //! Resumable streams.
 
+use landline_wire::bounds::Bound;
 use landline_wire::error::Code;
 use landline_wire::frame::{Frame, HeadersBuilder, Response};
 use landline_wire::limits::{REPLAY_BYTES_PER_CALL, RESUME_MS, WINDOW_BYTES};
@@ -147,6 +148,7 @@ fn without_a_reader_the_agent_may_send_one_window_and_with_one_history_is_bounde
     }
     come_back(&mut node, 0, 900, 2, 1);
     assert_eq!(node.problem(900).code, Code::StreamExpired, "what is older than the buffer is lost");
+    assert!(node.reached(Bound::ReplayOfCall) > 0);
     let far = sent as u64 - (REPLAY_BYTES_PER_CALL / 2048) as u64;
     come_back(&mut node, 0, 901, 2, far);
     assert!(take(&mut node, 0, 901).0.len() > REPLAY_BYTES_PER_CALL / 4);

@@ -10,6 +10,7 @@
 //! Everything but [`environment`] and [`read_file`] is pure: texts go in, settings or mistakes come out.
 
 pub mod flags;
+mod key;
 pub mod layer;
 pub mod mistake;
 pub mod server;

@@ -3,46 +3,10 @@
 
 use super::values;
 
+pub use super::key::Key;
 pub use super::setting::{ENV_PREFIX, EXCHANGE, ON_OFF, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
 
 const SERVERS: u8 = UP | EXCHANGE | SWITCH;
-
-/// A setting's place in [`SETTINGS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the table's help column documents each")]
-pub enum Key {
-    Listen,
-    Data,
-    Admin,
-    Link,
-    PublicUrl,
-    TlsCert,
-    TlsKey,
-    TlsSelfSigned,
-    Prefix,
-    Database,
-    Registration,
-    RateLimits,
-    AllowedOrigins,
-    AllowPrivateEgress,
-    AuditDays,
-    Join,
-    Exchange,
-    Cores,
-    Driver,
-    MaxBody,
-    MaxInFlight,
-    MaxLines,
-    MaxLinesPerIp,
-    MaxPending,
-    MaxPendingPerIp,
-    BodyBudget,
-    SpoolBytes,
-    Heartbeat,
-    DrainDeadline,
-    LogFormat,
-    LogLevel,
-}
 
 const PLACE: &str = "Where";
 const POLICY: &str = "Who may do what";
@@ -307,7 +271,7 @@ pub static SETTINGS: &[Setting] = &[
         "2000",
         SIZE,
         values::some,
-        "Sockets that have not spoken or authenticated, in all; one more is closed at once"
+        "Sockets that have not spoken or authenticated, in all; one more waits 250 ms, then it is closed"
     ),
     setting!(
         MaxPendingPerIp,

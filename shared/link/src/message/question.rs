@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::state::Policy;
 
 /// A question upward.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lookup {
     /// Whose API key is this? The link is mutually authenticated and encrypted; the exchange keeps only an HMAC.
     Key(Secret),
@@ -15,7 +15,7 @@ pub enum Lookup {
 }
 
 /// A secret text that never shows in `Debug` output.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 

@@ -1,6 +1,6 @@
 //! Frames out of messages.
 
-use super::raw::{NOT_UTF8, Reader, is_nil};
+use super::raw::{NOT_UTF8, Reader};
 use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response};
 use crate::limits::{COPY_THRESHOLD_BYTES, MAX_FRAME_KEYS};
 use crate::pieces::Pieces;
@@ -10,14 +10,18 @@ use crate::pieces::Pieces;
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
-/// The first eight bytes of a name as a number, so that a short name is found by one comparison of words.
+/// A number that no two names of the same length, of at most eight bytes, have in common: their bytes, loaded from both
+/// ends at once, in the middle twice.
 const fn word(name: &[u8]) -> u64 {
-    let (mut word, mut at) = (0, 0);
-    while at < name.len() && at < 8 {
-        word = word << 8 | name[at] as u64;
-        at += 1;
+    if let (Some(front), Some(back)) = (name.first_chunk(), name.last_chunk()) {
+        (u32::from_be_bytes(*front) as u64) << 32 | u32::from_be_bytes(*back) as u64
+    } else if let (Some(front), Some(back)) = (name.first_chunk(), name.last_chunk()) {
+        (u16::from_be_bytes(*front) as u64) << 16 | u16::from_be_bytes(*back) as u64
+    } else if let [only] = name {
+        *only as u64
+    } else {
+        0
     }
-    word
 }
 
 macro_rules! keys {
@@ -26,17 +30,20 @@ macro_rules! keys {
         enum Key { $($short,)* $($long,)* }
         const KEYS: usize = [$($name.len(),)* $($text.len(),)*].len();
         const _: () = assert!(true $(&& $name.len() <= 8)* $(&& $text.len() > 8)*);
+        #[allow(non_upper_case_globals, reason = "the keys' own names")]
+        mod words {
+            $(pub(super) const $short: u64 = super::word($name);)*
+        }
         impl Key {
+            #[inline]
             fn parse(name: &[u8]) -> Option<Self> {
                 if name.len() > 8 {
                     return match name { $($text => Some(Self::$long),)* _ => None };
                 }
-                // The length tells apart what begins with a NUL.
-                let found = word(name);
-                $(if found == const { word($name) } && name.len() == $name.len() {
-                    return Some(Self::$short);
-                })*
-                None
+                match word(name) {
+                    $(words::$short if name.len() == $name.len() => Some(Self::$short),)*
+                    _ => None,
+                }
             }
         }
     };
@@ -55,31 +62,45 @@ keys! {
     }
 }
 
-/// The raw values of the known keys. A nil counts as absent.
+/// The raw values of the known keys.
 struct Fields<'a> {
-    values: [Option<&'a [u8]>; KEYS],
+    message: &'a [u8],
+    /// Where each value begins and ends; one that is absent ends at 0. A nil counts as absent.
+    spans: [(u32, u32); KEYS],
     /// Bytes of the body's value that are in later pieces.
     behind: usize,
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn read(message: &'a [u8], behind: usize) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(message);
+        let mut fields = Self { message, spans: [(0, 0); KEYS], behind };
+        fields.find()?;
+        Ok(fields)
+    }
+
+    fn find(&mut self) -> Result<(), Malformed> {
+        if u32::try_from(self.message.len()).is_err() {
+            return Err(Malformed("too long"));
+        }
+        let mut reader = Reader::new(self.message);
         let count = reader.map()?;
         if count > MAX_FRAME_KEYS {
             return Err(Malformed("too many keys"));
         }
-        let mut values = [None; KEYS];
         let mut unknown: Vec<&[u8]> = Vec::new();
         for _ in 0..count {
             let name = reader.text_bytes()?;
-            let key = Key::parse(name);
-            let value = match key {
-                Some(Key::Body) if behind > 0 => reader.skip_cut(behind)?,
-                _ => reader.skip(2)?,
-            };
+            let (key, start) = (Key::parse(name), reader.at);
+            match key {
+                Some(Key::Body) if self.behind > 0 => reader.skip_cut(self.behind)?,
+                _ => reader.skip_value()?,
+            }
             let seen = match key {
-                Some(key) => values[key as usize].replace(value).is_some(),
+                Some(key) => {
+                    let span = (start as u32, if reader.is_nil_at(start) { 0 } else { reader.at as u32 });
+                    std::mem::replace(&mut self.spans[key as usize], span) != (0, 0)
+                }
                 None if unknown.contains(&name) && !cfg!(landline_planted_bug) => true,
                 None if std::str::from_utf8(name).is_err() => return Err(NOT_UTF8),
                 None => {
@@ -91,46 +112,57 @@ impl<'a> Fields<'a> {
                 return Err(Malformed("a key stands twice"));
             }
         }
-        if reader.at != message.len() {
+        if reader.at != self.message.len() {
             return Err(Malformed("bytes after the map"));
         }
-        Ok(Self { values, behind })
+        Ok(())
     }
 
+    #[inline]
     fn get(&self, key: Key) -> Option<Reader<'a>> {
-        self.values[key as usize].filter(|value| !is_nil(value)).map(Reader::new)
+        let (start, end) = self.spans[key as usize];
+        (end > 0).then(|| Reader::new(&self.message[start as usize..end as usize]))
     }
 
+    #[inline]
     fn opt_text(&self, key: Key) -> Result<Option<&'a str>, Malformed> {
         self.get(key).map(|mut value| value.text()).transpose()
     }
 
+    #[inline]
     fn text(&self, key: Key) -> Result<&'a str, Malformed> {
         self.opt_text(key)?.ok_or(Malformed("a required key is missing"))
     }
 
+    #[inline]
     fn opt_number(&self, key: Key) -> Result<Option<u64>, Malformed> {
         self.get(key).map(|mut value| value.unsigned()).transpose()
     }
 
+    #[inline]
     fn number(&self, key: Key) -> Result<u64, Malformed> {
         self.opt_number(key)?.ok_or(Malformed("a required key is missing"))
     }
 
+    #[inline]
     fn flag(&self, key: Key) -> Result<bool, Malformed> {
         self.get(key).map_or(Ok(false), |mut value| value.flag())
     }
 
+    #[inline]
     fn body(&self) -> Result<&'a [u8], Malformed> {
         self.get(Key::Body).ok_or(Malformed("a required key is missing"))?.bin(self.behind)
     }
 
+    #[inline]
     fn headers(&self) -> Result<Headers<'a>, Malformed> {
         self.get(Key::Headers).map_or(Ok(Headers::default()), |value| Headers::from_raw(value.bytes))
     }
 
+    /// The raw value, a nil too.
     fn raw(&self, key: Key) -> &'a [u8] {
-        self.values[key as usize].unwrap_or_default()
+        let (start, end) = self.spans[key as usize];
+        if start == 0 { &[] } else { &self.message[start as usize..(end.max(start + 1)) as usize] }
     }
 
     fn features(&self) -> Result<(bool, bool), Malformed> {
@@ -183,36 +215,37 @@ pub fn join_envelope(message: &mut Pieces) {
 }
 
 fn frame<'a>(fields: &Fields<'a>) -> Result<Frame<'a>, Malformed> {
-    match fields.text(Key::Type)? {
-        "auth" => auth(fields),
-        "ready" => ready(fields),
-        "request" => request(fields),
-        "response" => Ok(Frame::Response(Response {
+    let kind = fields.get(Key::Type).ok_or(Malformed("a required key is missing"))?.text_bytes()?;
+    match kind {
+        b"auth" => auth(fields),
+        b"ready" => ready(fields),
+        b"request" => request(fields),
+        b"response" => Ok(Frame::Response(Response {
             id: fields.number(Key::Id)?,
             status: fields.opt_number(Key::Status)?,
             headers: fields.headers()?,
             more: fields.flag(Key::More)?,
             body: fields.body()?,
         })),
-        "chunk" => {
+        b"chunk" => {
             Ok(Frame::Chunk(Chunk { id: fields.number(Key::Id)?, more: fields.flag(Key::More)?, body: fields.body()? }))
         }
-        "credit" => Ok(Frame::Credit { id: fields.number(Key::Id)?, bytes: fields.number(Key::Bytes)? }),
-        "cancel" => Ok(Frame::Cancel { id: fields.number(Key::Id)?, code: fields.opt_text(Key::Code)? }),
-        "error" => Ok(Frame::Error(ErrorFrame {
+        b"credit" => Ok(Frame::Credit { id: fields.number(Key::Id)?, bytes: fields.number(Key::Bytes)? }),
+        b"cancel" => Ok(Frame::Cancel { id: fields.number(Key::Id)?, code: fields.opt_text(Key::Code)? }),
+        b"error" => Ok(Frame::Error(ErrorFrame {
             id: fields.opt_number(Key::Id)?,
             code: fields.text(Key::Code)?,
             detail: fields.opt_text(Key::Detail)?,
             retry_after_ms: fields.opt_number(Key::RetryAfterMs)?,
         })),
-        "call" => call(fields),
-        "ping" => Ok(Frame::Ping(fields.raw(Key::T))),
-        "pong" => Ok(Frame::Pong(fields.raw(Key::T))),
-        "drain" => Ok(Frame::Drain {
+        b"call" => call(fields),
+        b"ping" => Ok(Frame::Ping(fields.raw(Key::T))),
+        b"pong" => Ok(Frame::Pong(fields.raw(Key::T))),
+        b"drain" => Ok(Frame::Drain {
             deadline_ms: fields.number(Key::DeadlineMs)?,
             redial_after_ms: fields.number(Key::RedialAfterMs)?,
         }),
-        other => Ok(Frame::Unknown(other)),
+        other => std::str::from_utf8(other).map(Frame::Unknown).map_err(|_| NOT_UTF8),
     }
 }
 

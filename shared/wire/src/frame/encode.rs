@@ -1,113 +1,180 @@
 //! Frames into messages: `type` first, `body` last, absent optional keys left out.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::{Call, Frame, Headers, Request, Response};
 
-pub(super) fn put_map(out: &mut BytesMut, entries: usize) {
+/// Where an encoder writes: a buffer, or a count of bytes.
+pub(super) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for BytesMut {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Counts what would be written.
+struct Count(usize);
+
+impl Sink for Count {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// Short texts as MessagePack, one behind the other, made when this is compiled.
+macro_rules! texts {
+    ($($text:literal)+) => {{
+        const LEN: usize = 0 $(+ 1 + $text.len())+;
+        const ENCODED: [u8; LEN] = fix_strs(&[$($text),+]);
+        &ENCODED
+    }};
+}
+
+const fn fix_strs<const N: usize>(texts: &[&str]) -> [u8; N] {
+    let (mut out, mut at, mut text) = ([0; N], 0, 0);
+    while text < texts.len() {
+        let bytes = texts[text].as_bytes();
+        assert!(bytes.len() < 32, "longer texts have another marker");
+        out[at] = 0xA0 | bytes.len() as u8;
+        at += 1;
+        let mut byte = 0;
+        while byte < bytes.len() {
+            out[at] = bytes[byte];
+            at += 1;
+            byte += 1;
+        }
+        text += 1;
+    }
+    out
+}
+
+/// A marker and the shortest big-endian number that holds `len`.
+#[inline]
+fn put_long(out: &mut impl Sink, markers: [u8; 3], len: usize) {
+    if let Ok(len) = u8::try_from(len) {
+        out.put(&[markers[0], len]);
+    } else if let Ok(len) = u16::try_from(len) {
+        let len = len.to_be_bytes();
+        out.put(&[markers[1], len[0], len[1]]);
+    } else {
+        let len = (len as u32).to_be_bytes();
+        out.put(&[markers[2], len[0], len[1], len[2], len[3]]);
+    }
+}
+
+pub(super) fn put_map(out: &mut impl Sink, entries: usize) {
     match entries {
-        0..=15 => out.put_u8(0x80 | entries as u8),
-        16..=0xFFFF => {
-            out.put_u8(0xDE);
-            out.put_u16(entries as u16);
-        }
+        0..=15 => out.put(&[0x80 | entries as u8]),
+        // There is no map whose number of entries takes one byte.
+        16..=0xFF => out.put(&[0xDE, 0, entries as u8]),
+        _ => put_long(out, [0, 0xDE, 0xDF], entries),
+    }
+}
+
+#[inline]
+pub(super) fn put_str(out: &mut impl Sink, text: &str) {
+    match text.len() {
+        len @ 0..=31 => out.put(&[0xA0 | len as u8]),
+        len => put_long(out, [0xD9, 0xDA, 0xDB], len),
+    }
+    out.put(text.as_bytes());
+}
+
+/// The shortest form, as `rmp` picks it.
+#[inline]
+fn put_uint(out: &mut impl Sink, number: u64) {
+    match number {
+        0..=0x7F => out.put(&[number as u8]),
+        0x80..=0xFFFF_FFFF => put_long(out, [0xCC, 0xCD, 0xCE], number as usize),
         _ => {
-            out.put_u8(0xDF);
-            out.put_u32(entries as u32);
+            let mut bytes = [0xCF; 9];
+            bytes[1..].copy_from_slice(&number.to_be_bytes());
+            out.put(&bytes);
         }
     }
 }
 
-pub(super) fn put_str(out: &mut BytesMut, text: &str) {
-    let len = text.len();
-    match len {
-        0..=31 => out.put_u8(0xA0 | len as u8),
-        32..=0xFF => {
-            out.put_u8(0xD9);
-            out.put_u8(len as u8);
-        }
-        0x100..=0xFFFF => {
-            out.put_u8(0xDA);
-            out.put_u16(len as u16);
-        }
-        _ => {
-            out.put_u8(0xDB);
-            out.put_u32(len as u32);
-        }
-    }
-    out.put_slice(text.as_bytes());
+/// A map that begins with its `type`. It has as many entries as were said at its beginning.
+struct Map<'o, S> {
+    out: &'o mut S,
 }
 
-fn put_uint(out: &mut BytesMut, number: u64) {
-    // rmp picks the shortest form; writing into a BytesMut cannot fail.
-    rmp::encode::write_uint(&mut out.writer(), number).expect("memory");
-}
-
-fn put_bin_head(out: &mut BytesMut, len: usize) {
-    rmp::encode::write_bin_len(&mut out.writer(), len as u32).expect("memory");
-}
-
-/// Counts the keys that will be written, then writes them: a MessagePack map begins with its length.
-struct Map<'o> {
-    out: &'o mut BytesMut,
-}
-
-impl<'o> Map<'o> {
-    fn new(out: &'o mut BytesMut, kind: &str, entries: usize) -> Self {
+impl<'o, S: Sink> Map<'o, S> {
+    /// `head` are the texts `type` and its value, and the name of the next key if that is always there.
+    #[inline]
+    fn new(out: &'o mut S, head: &[u8], entries: usize) -> Self {
         put_map(out, entries + 1);
-        put_str(out, "type");
-        put_str(out, kind);
+        out.put(head);
         Self { out }
     }
 
-    fn text(&mut self, key: &str, value: &str) {
-        put_str(self.out, key);
+    /// The value of a key whose name was written with the one before it.
+    #[inline]
+    fn value(&mut self, value: u64) {
+        put_uint(self.out, value);
+    }
+
+    #[inline]
+    fn text(&mut self, key: &[u8], value: &str) {
+        self.out.put(key);
         put_str(self.out, value);
     }
 
-    fn opt_text(&mut self, key: &str, value: Option<&str>) {
+    #[inline]
+    fn opt_text(&mut self, key: &[u8], value: Option<&str>) {
         if let Some(value) = value {
             self.text(key, value);
         }
     }
 
-    fn number(&mut self, key: &str, value: u64) {
-        put_str(self.out, key);
+    #[inline]
+    fn number(&mut self, key: &[u8], value: u64) {
+        self.out.put(key);
         put_uint(self.out, value);
     }
 
-    fn opt_number(&mut self, key: &str, value: Option<u64>) {
+    #[inline]
+    fn opt_number(&mut self, key: &[u8], value: Option<u64>) {
         if let Some(value) = value {
             self.number(key, value);
         }
     }
 
-    fn flag(&mut self, key: &str, value: bool) {
+    #[inline]
+    fn flag(&mut self, key: &[u8], value: bool) {
         if value {
-            put_str(self.out, key);
-            self.out.put_u8(0xC3);
+            self.out.put(key);
+            self.out.put(&[0xC3]);
         }
     }
 
-    fn raw(&mut self, key: &str, value: &[u8]) {
+    #[inline]
+    fn raw(&mut self, key: &[u8], value: &[u8]) {
         if !value.is_empty() {
-            put_str(self.out, key);
-            self.out.put_slice(value);
+            self.out.put(key);
+            self.out.put(value);
         }
     }
 
+    #[inline]
     fn headers(&mut self, headers: Headers<'_>) {
         if !headers.is_empty() {
-            put_str(self.out, "headers");
+            self.out.put(texts!("headers"));
             let (count, entries) = headers.raw();
             put_map(self.out, count);
-            self.out.put_slice(entries);
+            self.out.put(entries);
         }
     }
 
+    #[inline]
     fn body_head(&mut self, len: usize) {
-        put_str(self.out, "body");
-        put_bin_head(self.out, len);
+        self.out.put(texts!("body"));
+        put_long(self.out, [0xC4, 0xC5, 0xC6], len);
     }
 }
 
@@ -125,81 +192,94 @@ pub fn encode(out: &mut BytesMut, frame: &Frame<'_>) {
         _ => &[],
     };
     encode_head(out, frame, body.len());
-    out.put_slice(body);
+    out.extend_from_slice(body);
 }
 
 /// Appends a frame up to its body's bytes, which are `body_len` and follow separately. The frame's own `body` is not
 /// looked at.
 pub fn encode_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usize) {
+    write(out, frame, body_len);
+}
+
+/// Bytes that [`encode_head`] appends.
+pub fn head_len(frame: &Frame<'_>, body_len: usize) -> usize {
+    let mut count = Count(0);
+    write(&mut count, frame, body_len);
+    count.0
+}
+
+fn write(out: &mut impl Sink, frame: &Frame<'_>, body_len: usize) {
     match frame {
         Frame::Auth(auth) => {
             let features = usize::from(auth.parts) + usize::from(auth.shared);
-            let mut map = Map::new(out, "auth", 2 + some(auth.client) + usize::from(features > 0));
-            map.number("v", auth.v);
-            map.text("token", auth.token);
-            map.opt_text("client", auth.client);
+            let mut map = Map::new(out, texts!("type" "auth" "v"), 2 + some(auth.client) + usize::from(features > 0));
+            map.value(auth.v);
+            map.text(texts!("token"), auth.token);
+            map.opt_text(texts!("client"), auth.client);
             if features > 0 {
-                put_str(map.out, "features");
-                map.out.put_u8(0x90 | features as u8);
+                map.out.put(texts!("features"));
+                map.out.put(&[0x90 | features as u8]);
                 for (name, _) in [("parts", auth.parts), ("shared", auth.shared)].iter().filter(|(_, on)| *on) {
                     put_str(map.out, name);
                 }
             }
         }
         Frame::Ready(ready) => {
-            let mut map = Map::new(out, "ready", 7);
-            map.text("agent_id", ready.agent_id);
-            map.text("session_id", ready.session_id);
-            map.text("node", ready.node);
-            map.number("heartbeat_s", ready.heartbeat_s);
-            map.number("max_body_bytes", ready.max_body_bytes);
-            map.number("max_in_flight", ready.max_in_flight);
-            map.number("window_bytes", ready.window_bytes);
+            let mut map = Map::new(out, texts!("type" "ready"), 7);
+            map.text(texts!("agent_id"), ready.agent_id);
+            map.text(texts!("session_id"), ready.session_id);
+            map.text(texts!("node"), ready.node);
+            map.number(texts!("heartbeat_s"), ready.heartbeat_s);
+            map.number(texts!("max_body_bytes"), ready.max_body_bytes);
+            map.number(texts!("max_in_flight"), ready.max_in_flight);
+            map.number(texts!("window_bytes"), ready.window_bytes);
         }
         Frame::Request(request) => encode_request(out, request, body_len),
         Frame::Response(response) => encode_response(out, response, body_len),
         Frame::Chunk(chunk) => {
-            let mut map = Map::new(out, "chunk", 2 + usize::from(chunk.more));
-            map.number("id", chunk.id);
-            map.flag("more", chunk.more);
+            let mut map = Map::new(out, texts!("type" "chunk" "id"), 2 + usize::from(chunk.more));
+            map.value(chunk.id);
+            map.flag(texts!("more"), chunk.more);
             map.body_head(body_len);
         }
         Frame::Credit { id, bytes } => {
-            let mut map = Map::new(out, "credit", 2);
-            map.number("id", *id);
-            map.number("bytes", *bytes);
+            let mut map = Map::new(out, texts!("type" "credit" "id"), 2);
+            map.value(*id);
+            map.number(texts!("bytes"), *bytes);
         }
         Frame::Cancel { id, code } => {
-            let mut map = Map::new(out, "cancel", 1 + some(*code));
-            map.number("id", *id);
-            map.opt_text("code", *code);
+            let mut map = Map::new(out, texts!("type" "cancel" "id"), 1 + some(*code));
+            map.value(*id);
+            map.opt_text(texts!("code"), *code);
         }
         Frame::Error(error) => {
-            let mut map = Map::new(out, "error", 2 + some(error.detail) + some(error.retry_after_ms));
-            put_str(map.out, "id");
+            let mut map =
+                Map::new(out, texts!("type" "error" "id"), 2 + some(error.detail) + some(error.retry_after_ms));
             match error.id {
-                Some(id) => put_uint(map.out, id),
-                None => map.out.put_u8(0xC0),
+                Some(id) => map.value(id),
+                None => map.out.put(&[0xC0]),
             }
-            map.text("code", error.code);
-            map.opt_text("detail", error.detail);
-            map.opt_number("retry_after_ms", error.retry_after_ms);
+            map.text(texts!("code"), error.code);
+            map.opt_text(texts!("detail"), error.detail);
+            map.opt_number(texts!("retry_after_ms"), error.retry_after_ms);
         }
         Frame::Call(call) => encode_call(out, call, body_len),
-        Frame::Ping(t) => Map::new(out, "ping", usize::from(!t.is_empty())).raw("t", t),
-        Frame::Pong(t) => Map::new(out, "pong", usize::from(!t.is_empty())).raw("t", t),
+        Frame::Ping(t) => Map::new(out, texts!("type" "ping"), usize::from(!t.is_empty())).raw(texts!("t"), t),
+        Frame::Pong(t) => Map::new(out, texts!("type" "pong"), usize::from(!t.is_empty())).raw(texts!("t"), t),
         Frame::Drain { deadline_ms, redial_after_ms } => {
-            let mut map = Map::new(out, "drain", 2);
-            map.number("deadline_ms", *deadline_ms);
-            map.number("redial_after_ms", *redial_after_ms);
+            let mut map = Map::new(out, texts!("type" "drain" "deadline_ms"), 2);
+            map.value(*deadline_ms);
+            map.number(texts!("redial_after_ms"), *redial_after_ms);
         }
         Frame::Unknown(kind) => {
-            Map::new(out, kind, 0);
+            put_map(out, 1);
+            out.put(texts!("type"));
+            put_str(out, kind);
         }
     }
 }
 
-fn encode_request(out: &mut BytesMut, request: &Request<'_>, body_len: usize) {
+fn encode_request(out: &mut impl Sink, request: &Request<'_>, body_len: usize) {
     let entries = 4
         + some(request.from)
         + some(request.method)
@@ -208,31 +288,31 @@ fn encode_request(out: &mut BytesMut, request: &Request<'_>, body_len: usize) {
         + usize::from(!request.headers.is_empty())
         + usize::from(request.stream)
         + usize::from(request.more);
-    let mut map = Map::new(out, "request", entries);
-    map.number("id", request.id);
-    map.opt_text("from", request.from);
-    map.opt_text("method", request.method);
-    map.text("request_id", request.request_id);
-    map.opt_text("verb", request.verb);
-    map.opt_text("path", request.path);
+    let mut map = Map::new(out, texts!("type" "request" "id"), entries);
+    map.value(request.id);
+    map.opt_text(texts!("from"), request.from);
+    map.opt_text(texts!("method"), request.method);
+    map.text(texts!("request_id"), request.request_id);
+    map.opt_text(texts!("verb"), request.verb);
+    map.opt_text(texts!("path"), request.path);
     map.headers(request.headers);
-    map.flag("stream", request.stream);
-    map.number("deadline_ms", request.deadline_ms);
-    map.flag("more", request.more);
+    map.flag(texts!("stream"), request.stream);
+    map.number(texts!("deadline_ms"), request.deadline_ms);
+    map.flag(texts!("more"), request.more);
     map.body_head(body_len);
 }
 
-fn encode_response(out: &mut BytesMut, response: &Response<'_>, body_len: usize) {
+fn encode_response(out: &mut impl Sink, response: &Response<'_>, body_len: usize) {
     let entries = 2 + some(response.status) + usize::from(!response.headers.is_empty()) + usize::from(response.more);
-    let mut map = Map::new(out, "response", entries);
-    map.number("id", response.id);
-    map.opt_number("status", response.status);
+    let mut map = Map::new(out, texts!("type" "response" "id"), entries);
+    map.value(response.id);
+    map.opt_number(texts!("status"), response.status);
     map.headers(response.headers);
-    map.flag("more", response.more);
+    map.flag(texts!("more"), response.more);
     map.body_head(body_len);
 }
 
-fn encode_call(out: &mut BytesMut, call: &Call<'_>, body_len: usize) {
+fn encode_call(out: &mut impl Sink, call: &Call<'_>, body_len: usize) {
     let entries = 3
         + some(call.method)
         + some(call.request_id)
@@ -242,16 +322,16 @@ fn encode_call(out: &mut BytesMut, call: &Call<'_>, body_len: usize) {
         + usize::from(call.stream)
         + some(call.timeout_ms)
         + usize::from(call.more);
-    let mut map = Map::new(out, "call", entries);
-    map.number("id", call.id);
-    map.text("to", call.to);
-    map.opt_text("method", call.method);
-    map.opt_text("request_id", call.request_id);
-    map.opt_text("verb", call.verb);
-    map.opt_text("path", call.path);
+    let mut map = Map::new(out, texts!("type" "call" "id"), entries);
+    map.value(call.id);
+    map.text(texts!("to"), call.to);
+    map.opt_text(texts!("method"), call.method);
+    map.opt_text(texts!("request_id"), call.request_id);
+    map.opt_text(texts!("verb"), call.verb);
+    map.opt_text(texts!("path"), call.path);
     map.headers(call.headers);
-    map.flag("stream", call.stream);
-    map.opt_number("timeout_ms", call.timeout_ms);
-    map.flag("more", call.more);
+    map.flag(texts!("stream"), call.stream);
+    map.opt_number(texts!("timeout_ms"), call.timeout_ms);
+    map.flag(texts!("more"), call.more);
     map.body_head(body_len);
 }

@@ -1,6 +1,8 @@
 //! The `headers` map of a frame.
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::raw::Reader;
 use super::{Malformed, encode::put_map, encode::put_str};
@@ -120,34 +122,65 @@ impl std::fmt::Debug for Headers<'_> {
     }
 }
 
+/// Room for the head of a map of up to 65,535 entries, which is known last.
+const MAP_HEAD: usize = 3;
+
 /// Builds a `headers` map; repeated names are joined with `, `.
 #[derive(Debug, Default)]
 pub struct HeadersBuilder {
-    fields: Vec<(String, String)>,
+    /// [`MAP_HEAD`] bytes, then names and values as they are sent.
+    out: BytesMut,
+    /// Where names are in it, without their lengths.
+    names: Vec<Range<usize>>,
 }
 
 impl HeadersBuilder {
     /// Adds a field; the name is put into lower case.
     pub fn push(&mut self, name: &str, value: &str) {
-        let name = name.to_ascii_lowercase();
-        match self.fields.iter_mut().find(|(field, _)| *field == name) {
-            Some((_, joined)) => {
-                joined.push_str(", ");
-                joined.push_str(value);
-            }
-            None => self.fields.push((name, value.to_owned())),
+        let is_it = |at: &Range<usize>| self.out[at.clone()].eq_ignore_ascii_case(name.as_bytes());
+        if let Some(earlier) = self.names.iter().position(is_it) {
+            return self.join(earlier, value);
+        }
+        if self.out.is_empty() {
+            // Enough for the headers of most requests.
+            self.out.reserve(256);
+            self.out.extend_from_slice(&[0; MAP_HEAD]);
+            self.names.reserve(8);
+        }
+        put_str(&mut self.out, name);
+        let end = self.out.len();
+        let at = end - name.len()..end;
+        self.out[at.clone()].make_ascii_lowercase();
+        self.names.push(at);
+        put_str(&mut self.out, value);
+    }
+
+    /// Appends to the value of a field. Rare, so what follows it is simply written again.
+    fn join(&mut self, earlier: usize, value: &str) {
+        let after = self.names[earlier].end;
+        let rest = self.out.split_off(after);
+        let mut reader = Reader::new(&rest);
+        let joined = format!("{}, {value}", reader.text().unwrap_or_default());
+        let old = reader.at;
+        put_str(&mut self.out, &joined);
+        let new = self.out.len() - after;
+        self.out.extend_from_slice(&rest[old..]);
+        for name in &mut self.names[earlier + 1..] {
+            *name = name.start - old + new..name.end - old + new;
         }
     }
 
-    /// The entries, encoded; borrow them as [`Headers`] with [`EncodedHeaders::as_headers`].
-    pub fn encode(&self) -> EncodedHeaders {
-        let mut bytes = BytesMut::new();
-        put_map(&mut bytes, self.fields.len());
-        for (name, value) in &self.fields {
-            put_str(&mut bytes, name);
-            put_str(&mut bytes, value);
+    /// The entries, encoded; borrow them as [`Headers`] with [`EncodedHeaders::as_headers`]. At most 65,535 names.
+    pub fn encode(self) -> EncodedHeaders {
+        let mut head = BytesMut::with_capacity(MAP_HEAD);
+        put_map(&mut head, self.names.len());
+        if self.names.is_empty() {
+            return EncodedHeaders(head);
         }
-        EncodedHeaders(bytes)
+        let (mut out, gap) = (self.out, MAP_HEAD - head.len());
+        out[gap..MAP_HEAD].copy_from_slice(&head);
+        out.advance(gap);
+        EncodedHeaders(out)
     }
 }
 
@@ -164,5 +197,33 @@ impl EncodedHeaders {
     /// The encoded map, to be kept or sent to another thread.
     pub fn into_bytes(self) -> Bytes {
         self.0.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_builder_joins_what_stands_twice(
+            fields in prop::collection::vec(("[a-cA-C]{1,2}|x-[a-z]{30,40}", "[ -~]{0,3}|[a-z]{300}"), 0..40),
+        ) {
+            let mut builder = HeadersBuilder::default();
+            let mut expected: Vec<(String, String)> = Vec::new();
+            for (name, value) in &fields {
+                builder.push(name, value);
+                let name = name.to_ascii_lowercase();
+                match expected.iter_mut().find(|(earlier, _)| *earlier == name) {
+                    Some((_, joined)) => *joined = format!("{joined}, {value}"),
+                    None => expected.push((name, value.clone())),
+                }
+            }
+            let encoded = builder.encode();
+            let found: Vec<_> = encoded.as_headers().iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -10,7 +10,7 @@ mod headers;
 mod raw;
 
 pub use decode::{Malformed, decode, decode_pieces, join_envelope};
-pub use encode::{encode, encode_head};
+pub use encode::{encode, encode_head, head_len};
 pub use headers::{Headers, HeadersBuilder, HeadersFault};
 
 /// A decoded frame. Fields are documented in `docs/RELAY_WIRE_PROTOCOL.md`.

@@ -19,6 +19,7 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0 }
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len()).ok_or(Malformed("cut off"))?;
         let taken = &self.bytes[self.at..end];
@@ -26,17 +27,22 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     fn number(&mut self, bytes: usize) -> Result<u64, Malformed> {
         Ok(self.take(bytes)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    fn marker(&mut self) -> Result<Marker, Malformed> {
-        Ok(Marker::from_u8(self.take(1)?[0]))
+    #[inline]
+    fn marker(&mut self) -> Result<u8, Malformed> {
+        let marker = *self.bytes.get(self.at).ok_or(Malformed("cut off"))?;
+        self.at += 1;
+        Ok(marker)
     }
 
     /// Entries of the map that begins here.
+    #[inline]
     pub(super) fn map(&mut self) -> Result<usize, Malformed> {
-        match self.marker()? {
+        match Marker::from_u8(self.marker()?) {
             Marker::FixMap(len) => Ok(usize::from(len)),
             Marker::Map16 => Ok(self.number(2)? as usize),
             Marker::Map32 => Ok(self.number(4)? as usize),
@@ -46,7 +52,7 @@ impl<'a> Reader<'a> {
 
     /// Elements of the array that begins here.
     pub(super) fn array(&mut self) -> Result<usize, Malformed> {
-        match self.marker()? {
+        match Marker::from_u8(self.marker()?) {
             Marker::FixArray(len) => Ok(usize::from(len)),
             Marker::Array16 => Ok(self.number(2)? as usize),
             Marker::Array32 => Ok(self.number(4)? as usize),
@@ -60,15 +66,24 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes of the text that begins here, which may be no UTF-8.
+    #[inline]
     pub(super) fn text_bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = match self.marker()? {
-            Marker::FixStr(len) => usize::from(len),
-            Marker::Str8 => self.number(1)? as usize,
-            Marker::Str16 => self.number(2)? as usize,
-            Marker::Str32 => self.number(4)? as usize,
-            _ => return Err(Malformed("not a text")),
+            // First, as nearly all of them are.
+            marker @ 0xA0..=0xBF => usize::from(marker & 0x1F),
+            marker => self.long_text_len(marker)?,
         };
         self.take(len)
+    }
+
+    #[cold]
+    fn long_text_len(&mut self, marker: u8) -> Result<usize, Malformed> {
+        match Marker::from_u8(marker) {
+            Marker::Str8 => Ok(self.number(1)? as usize),
+            Marker::Str16 => Ok(self.number(2)? as usize),
+            Marker::Str32 => Ok(self.number(4)? as usize),
+            _ => Err(Malformed("not a text")),
+        }
     }
 
     /// The bytes that begin here; a text counts as its bytes. The last `behind` of them are elsewhere.
@@ -78,7 +93,7 @@ impl<'a> Reader<'a> {
     }
 
     fn bin_len(&mut self) -> Result<usize, Malformed> {
-        Ok(match self.marker()? {
+        Ok(match Marker::from_u8(self.marker()?) {
             Marker::FixStr(len) => usize::from(len),
             Marker::Bin8 | Marker::Str8 => self.number(1)? as usize,
             Marker::Bin16 | Marker::Str16 => self.number(2)? as usize,
@@ -88,19 +103,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips the bytes that begin here, of which exactly the last `behind` are beyond the end.
-    pub(super) fn skip_cut(&mut self, behind: usize) -> Result<&'a [u8], Malformed> {
-        let start = self.at;
+    pub(super) fn skip_cut(&mut self, behind: usize) -> Result<(), Malformed> {
         self.bin(behind)?;
-        if self.at != self.bytes.len() {
-            return Err(Malformed("cut off"));
-        }
-        Ok(&self.bytes[start..])
+        if self.at == self.bytes.len() { Ok(()) } else { Err(Malformed("cut off")) }
     }
 
     /// The unsigned integer that begins here, in whichever width or sign it was written.
+    #[inline]
     pub(super) fn unsigned(&mut self) -> Result<u64, Malformed> {
         let signed = |number: i64| u64::try_from(number).map_err(|_| Malformed("a negative number"));
-        match self.marker()? {
+        match Marker::from_u8(self.marker()?) {
             Marker::FixPos(number) => Ok(u64::from(number)),
             Marker::U8 => self.number(1),
             Marker::U16 => self.number(2),
@@ -115,21 +127,42 @@ impl<'a> Reader<'a> {
     }
 
     /// The boolean that begins here.
+    #[inline]
     pub(super) fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.marker()? {
+        match Marker::from_u8(self.marker()?) {
             Marker::True => Ok(true),
             Marker::False => Ok(false),
             _ => Err(Malformed("not a boolean")),
         }
     }
 
-    /// Skips the value that begins here and gives its bytes. The value itself counts as nesting level `depth`.
-    pub(super) fn skip(&mut self, depth: usize) -> Result<&'a [u8], Malformed> {
-        let start = self.at;
+    /// Is the value at this place, which was read before, nil?
+    #[inline]
+    pub(super) fn is_nil_at(&self, at: usize) -> bool {
+        self.bytes[at] == 0xC0
+    }
+
+    /// Skips the value of a frame's key.
+    #[inline]
+    pub(super) fn skip_value(&mut self) -> Result<(), Malformed> {
+        let Some(marker) = self.bytes.get(self.at) else { return Err(Malformed("cut off")) };
+        // The usual ones at once: numbers, nil and booleans, short texts and bodies.
+        let len = match (marker, self.bytes.get(self.at + 1)) {
+            (0x00..=0x7F | 0xC0 | 0xC2 | 0xC3, _) => 1,
+            (0xA0..=0xBF, _) => 1 + usize::from(marker & 0x1F),
+            (0xC4 | 0xD9, Some(len)) => 2 + usize::from(*len),
+            (0xCC..=0xCF, _) => 1 + (1 << (marker - 0xCC)),
+            _ => return self.skip(2),
+        };
+        self.take(len).map(|_| ())
+    }
+
+    /// Skips the value that begins here. The value itself counts as nesting level `depth`.
+    fn skip(&mut self, depth: usize) -> Result<(), Malformed> {
         if depth > MAX_NESTING {
             return Err(Malformed("nested too deeply"));
         }
-        let (payload, children) = match self.marker()? {
+        let (payload, children) = match Marker::from_u8(self.marker()?) {
             Marker::Null | Marker::True | Marker::False | Marker::FixPos(_) | Marker::FixNeg(_) => (0, 0),
             Marker::U8 | Marker::I8 => (1, 0),
             Marker::U16 | Marker::I16 => (2, 0),
@@ -160,11 +193,6 @@ impl<'a> Reader<'a> {
         for _ in 0..children {
             self.skip(depth + 1)?;
         }
-        Ok(&self.bytes[start..self.at])
+        Ok(())
     }
-}
-
-/// Is this raw value nil?
-pub(super) fn is_nil(value: &[u8]) -> bool {
-    value == [0xC0]
 }

@@ -26,6 +26,7 @@ pub struct Head {
     raw: Bytes,
     method: Span,
     target: Span,
+    path: Span,
     fields: Vec<(Span, Span)>,
     /// Is it HTTP/1.1 (not 1.0, which knows no chunks)?
     pub is_11: bool,
@@ -50,8 +51,7 @@ impl Head {
 
     /// The target's path, without the query.
     pub fn path(&self) -> &str {
-        let target = self.target();
-        &target[..target.find('?').unwrap_or(target.len())]
+        self.text(self.path)
     }
 
     /// All fields in order: name as sent, value without surrounding white space.
@@ -59,23 +59,25 @@ impl Head {
         self.fields.iter().map(|(name, value)| (self.text(*name), self.bytes(*value)))
     }
 
+    /// The values of all fields of this name (given in lower case).
+    fn values<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+        let is_it = move |field: Span| self.bytes(field).eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(move |(field, _)| is_it(*field)).map(|(_, value)| self.bytes(*value))
+    }
+
     /// The first field of this name (given in lower case), if its value is visible text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.fields()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+        self.values(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All fields of this name (given in lower case) whose values are visible text.
     pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.fields()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+        self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
 
     /// Is there a field of this name (given in lower case), whatever its value?
     pub fn has(&self, name: &str) -> bool {
-        self.fields().any(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.values(name).next().is_some()
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
@@ -118,10 +120,13 @@ pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
         }
     };
     let raw = buf.split_to(len).freeze();
+    let query = raw[target.0 as usize..target.1 as usize].iter().position(|byte| *byte == b'?');
+    let path = (target.0, query.map_or(target.1, |query| target.0 + query as u16));
     let mut head = Head {
         raw,
         method,
         target,
+        path,
         fields,
         is_11: minor == 1,
         framing: Framing::None,
@@ -133,7 +138,7 @@ pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
 }
 
 fn judge(head: &mut Head, minor: u8) -> Result<(), BadRequest> {
-    let hosts = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("host")).count();
+    let hosts = head.values("host").count();
     if hosts > 1 || (hosts == 0 && minor == 1) {
         return Err(BadRequest::Malformed("exactly one Host header is expected"));
     }
@@ -151,14 +156,11 @@ fn judge(head: &mut Head, minor: u8) -> Result<(), BadRequest> {
 }
 
 fn request_framing(head: &Head, minor: u8) -> Result<Framing, BadRequest> {
-    let mut lengths = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let mut codings = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
+    let (mut lengths, mut codings) = (head.values("content-length"), head.values("transfer-encoding"));
     match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
         (None, None, None, None) => Ok(Framing::None),
-        (Some((_, value)), None, None, None) => parse_length(value).map(Framing::Length),
-        (None, None, Some((_, value)), None) if minor == 1 && value.eq_ignore_ascii_case(b"chunked") => {
-            Ok(Framing::Chunked)
-        }
+        (Some(value), None, None, None) => parse_length(value).map(Framing::Length),
+        (None, None, Some(value), None) if minor == 1 && value.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
         (None, None, Some(_), _) => Err(BadRequest::Malformed("the only transfer coding understood is one `chunked`")),
         _ => Err(BadRequest::Malformed("exactly one of Content-Length or Transfer-Encoding is expected")),
     }

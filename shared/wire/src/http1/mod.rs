@@ -7,7 +7,7 @@ mod write;
 
 pub use body::{BodyDecoder, BodyPiece};
 pub use head::{Framing, Head, ResponseHead, parse_head, parse_response_head};
-pub use write::{CHUNK_END, LAST_CHUNK, answer_head, chunk_head, reason_phrase};
+pub use write::{CHUNK_END, LAST_CHUNK, answer_head, chunk_head, put_number, reason_phrase};
 
 /// Why a request cannot be read. The connection is closed after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

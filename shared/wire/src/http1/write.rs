@@ -53,7 +53,8 @@ pub const CHUNK_END: &[u8] = b"\r\n";
 /// The end of a chunked body.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-fn put_number(out: &mut BytesMut, mut number: u64) {
+/// Appends a number in decimal, without the formatting machinery.
+pub fn put_number(out: &mut impl BufMut, mut number: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

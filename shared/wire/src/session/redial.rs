@@ -30,6 +30,17 @@ impl Redial {
         self.failures += 1;
         Some(random % (bound + 1))
     }
+
+    /// The next wait after a close frame. A time that its reason names is kept, at most [`LAST_MS`]; a client that failed
+    /// before waits its own time on top of it.
+    pub fn after_close_ms(&mut self, code: u16, reason: &str, random: u64) -> Option<u64> {
+        let is_first = self.failures == 0;
+        let own = self.next_ms(Some(code), random)?;
+        Some(match close::redial_after_ms(reason).filter(|_| close::is_for_now(code)) {
+            Some(asked) => asked.min(LAST_MS) + if is_first { 0 } else { own },
+            None => own,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +70,28 @@ mod tests {
         {
             assert_eq!(Redial::default().next_ms(Some(code), 0).is_some(), dials, "{code}");
         }
+    }
+
+    #[test]
+    fn a_time_that_the_relay_names_is_kept() {
+        let reason = close::with_redial("overloaded", 7_000);
+        let mut redial = Redial::default();
+        assert_eq!(redial.after_close_ms(close::TRY_AGAIN_LATER, &reason, 11), Some(7_000));
+        assert_eq!(
+            redial.after_close_ms(close::TRY_AGAIN_LATER, &reason, 11),
+            Some(7_011),
+            "and its own after a failure"
+        );
+        redial.succeeded();
+        assert_eq!(redial.after_close_ms(close::GOING_AWAY, "going away", 11), Some(11), "none is named");
+        redial.succeeded();
+        let long = close::with_redial("overloaded", 86_400_000);
+        assert_eq!(redial.after_close_ms(close::TRY_AGAIN_LATER, &long, 0), Some(LAST_MS), "nobody sends us to sleep");
+        assert_eq!(Redial::default().after_close_ms(close::REPLACED, &reason, 0), None);
+        assert_eq!(
+            Redial::default().after_close_ms(close::NORMAL, &reason, 3),
+            Some(3),
+            "it says so of other codes only"
+        );
     }
 }

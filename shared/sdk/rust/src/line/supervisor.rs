@@ -61,7 +61,11 @@ impl Supervisor {
                 }
                 Step::Again { closed_with, reason } => {
                     let chance = random().map_or(0, u64::from_le_bytes);
-                    let Some(wait_ms) = redial.next_ms(closed_with, chance) else {
+                    let wait_ms = match closed_with {
+                        Some(code) => redial.after_close_ms(code, &reason, chance),
+                        None => redial.next_ms(None, chance),
+                    };
+                    let Some(wait_ms) = wait_ms else {
                         break Ending::Closed { code: closed_with.unwrap_or_default(), reason };
                     };
                     let wait = Duration::from_millis(wait_ms);

@@ -73,8 +73,12 @@ impl Seat {
     }
 
     async fn close(&mut self, code: u16) {
+        self.close_for(code, "because").await;
+    }
+
+    async fn close_for(&mut self, code: u16, reason: &str) {
         let mut out = BytesMut::new();
-        append_close(&mut out, code, "because", None);
+        append_close(&mut out, code, reason, None);
         self.stream.write_all(&out).await.unwrap();
     }
 

@@ -74,6 +74,22 @@ async fn a_lost_line_is_dialled_again_and_a_refused_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_line_comes_back_at_the_time_that_the_relay_named() {
+    let (listener, settings) = listen().await;
+    let mut line = Line::dial(settings, echo).unwrap();
+    let mut states = line.state();
+    let mut seat = Seat::take(&listener).await;
+    line.ready().await.unwrap();
+    let closed = std::time::Instant::now();
+    seat.close_for(1013, &landline_wire::close::with_redial("overloaded", 1_200)).await;
+    let waits = states.wait_for(|state| matches!(state, LineState::Waiting { .. }));
+    let state = timeout(PATIENCE, waits).await.unwrap().unwrap().clone();
+    assert!(matches!(state, LineState::Waiting { for_ms: 1_200, .. }), "{state:?}");
+    let _again = Seat::take(&listener).await;
+    assert!(closed.elapsed() >= Duration::from_millis(1_200));
+}
+
+#[tokio::test]
 async fn a_draining_line_finishes_its_calls_beside_the_new_one() {
     let (listener, settings) = listen().await;
     let _line = Line::dial(settings, |request: Request| async move {

@@ -1,27 +1,27 @@
 //! Who a credential belongs to, what was revoked, and who may call whom: one core's copy of what the exchange pushed.
 
-use std::collections::VecDeque;
+mod pushed;
+mod remembered;
+mod strangers;
+
 use std::net::IpAddr;
 
-use landline_link::{Access, Credential, Lookup, LookupAnswer, Op, Policy, Secret};
-use landline_token::revocation::RevocationSet;
-use landline_token::{Claims, Verifier};
+use landline_link::{Credential, Lookup, LookupAnswer, Op, Policy, Secret};
+use landline_token::{Claims, TokenError, Verifier};
+use landline_wire::bounds::{Bound, Reached};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
-use landline_wire::limits::{KEY_LOOKUPS_PER_IP_PER_S, MAX_TOKEN_BYTES};
+use landline_wire::limits::{MAX_REMEMBERED_CREDENTIALS, MAX_TOKEN_BYTES, MAX_UNKNOWN_KEYS, UNKNOWN_KEY_MS};
 
-use crate::map::{Map, Set};
 use crate::types::Now;
+use pushed::Pushed;
+pub(crate) use pushed::admits;
+use remembered::{Fingerprint, Remembered};
+use strangers::Strangers;
 
-/// Keys and verified tokens that a core remembers; the oldest goes first.
-const MAX_REMEMBERED: usize = 200_000;
-/// Milliseconds that an unknown key stays known as unknown.
-const UNKNOWN_MS: u64 = 60_000;
-/// Unknown keys remembered.
-const MAX_UNKNOWN: usize = 10_000;
-
-/// A credential is remembered by its salted hash, never as itself.
-type Fingerprint = [u8; 32];
+/// Seconds between two looks for tokens that have expired. They are refused at their second in any case; this is only
+/// about their memory.
+const SWEEP_S: i64 = 60;
 
 /// Whom a credential speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,73 +39,24 @@ pub enum Verdict {
     Known(Principal),
     /// Not known here: ask the exchange, then [`Credentials::learn`] its answer.
     Ask(Lookup),
+    /// A token whose signature has to be verified: costly, so [`Credentials::verify`] it when there is time.
+    Verify,
     /// Refused, with the reason for the caller.
     Refused(Box<Problem>),
 }
 
-/// What the exchange pushes: replaced as a whole by a snapshot.
-#[derive(Debug, Default)]
-struct Pushed {
-    revoked: RevocationSet,
-    blocked: Set<AgentId>,
-    removed: Set<AgentId>,
-    policies: Map<AgentId, Policy>,
+/// A token whose signature was good.
+#[derive(Debug, Clone, Copy)]
+struct Verified {
+    principal: Principal,
+    /// When it ends, unix seconds.
+    exp: i64,
 }
 
-impl Pushed {
-    fn apply(&mut self, op: &Op) {
-        match op {
-            Op::Revoke { agent, token_gen, key_gen } => self.revoked.revoke(*agent, *token_gen, *key_gen),
-            Op::RevokeToken { jti, exp } => self.revoked.revoke_token(*jti, *exp),
-            Op::Block { agent, blocked: true } => {
-                self.blocked.insert(*agent);
-            }
-            Op::Block { agent, blocked: false } => {
-                self.blocked.remove(agent);
-            }
-            Op::Remove { agent } => {
-                self.removed.insert(*agent);
-                self.policies.remove(agent);
-                self.revoked.revoke(*agent, u64::MAX, u64::MAX);
-            }
-            Op::Policy { agent, policy } if *policy == Policy::default() => {
-                self.policies.remove(agent);
-            }
-            Op::Policy { agent, policy } => {
-                self.policies.insert(*agent, policy.clone());
-            }
-            Op::Keys { .. } => {}
-        }
-    }
-}
-
-/// A bounded map that forgets its oldest entries.
-#[derive(Debug)]
-struct Remembered<T> {
-    map: Map<Fingerprint, T>,
-    order: VecDeque<Fingerprint>,
-    most: usize,
-}
-
-impl<T> Remembered<T> {
-    fn new(most: usize) -> Self {
-        Self { map: Map::default(), order: VecDeque::new(), most }
-    }
-
-    fn insert(&mut self, fingerprint: Fingerprint, value: T) {
-        if self.map.insert(fingerprint, value).is_none() {
-            self.order.push_back(fingerprint);
-        }
-        while self.order.len() > self.most {
-            if let Some(oldest) = self.order.pop_front() {
-                self.map.remove(&oldest);
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.map.clear();
-        self.order.clear();
+impl Verified {
+    fn of(claims: &Claims) -> Self {
+        let credential = Credential::Token { jti: claims.jti, token_gen: claims.token_gen };
+        Self { principal: Principal { agent: claims.sub, credential }, exp: claims.exp }
     }
 }
 
@@ -118,10 +69,13 @@ pub struct Credentials {
     /// A snapshot under way: it takes effect as a whole.
     staged: Option<Pushed>,
     keys: Remembered<(AgentId, u64)>,
-    tokens: Remembered<Claims>,
+    tokens: Remembered<Verified>,
     unknown: Remembered<u64>,
-    failed_lookups: Map<IpAddr, u32>,
-    failed_second: u64,
+    strangers: Strangers,
+    /// When expired tokens were last looked for, unix seconds.
+    swept_s: i64,
+    reached: Reached,
+    tokens_verified: u64,
     /// Was there ever a complete snapshot?
     ready: bool,
     /// Since when the exchange is away, monotonic milliseconds; `None`: it is in reach.
@@ -138,20 +92,25 @@ impl Credentials {
             verifier: None,
             pushed: Pushed::default(),
             staged: None,
-            keys: Remembered::new(MAX_REMEMBERED),
-            tokens: Remembered::new(MAX_REMEMBERED),
-            unknown: Remembered::new(MAX_UNKNOWN),
-            failed_lookups: Map::default(),
-            failed_second: 0,
+            keys: Remembered::new(MAX_REMEMBERED_CREDENTIALS),
+            tokens: Remembered::new(MAX_REMEMBERED_CREDENTIALS),
+            unknown: Remembered::new(MAX_UNKNOWN_KEYS),
+            strangers: Strangers::default(),
+            swept_s: 0,
+            reached: Reached::default(),
+            tokens_verified: 0,
             ready: false,
             away_since: Some(0),
             stale_key_limit_ms,
         }
     }
 
-    /// The `iss` that tokens must have.
+    /// The `iss` that tokens must have. Another one than before ends every token that was verified.
     pub fn set_issuer(&mut self, issuer: &str) {
-        self.issuer = issuer.to_owned();
+        if self.issuer != issuer {
+            self.issuer = issuer.to_owned();
+            self.tokens.clear();
+        }
     }
 
     /// A snapshot begins: what is known stays in force until it is complete.
@@ -215,76 +174,107 @@ impl Credentials {
             return refused(Code::ExchangeUnavailable, "The switch has not heard from its exchange yet.");
         }
         // A compact JWS has two dots, an API key none.
-        if token.contains('.') { self.check_token(token, now) } else { self.check_key(token, ip, now) }
+        if token.contains('.') { self.check_token(token, ip, now) } else { self.check_key(token, ip, now) }
     }
 
     fn check_key(&mut self, key: &str, ip: IpAddr, now: Now) -> Verdict {
         let fingerprint = self.fingerprint(key);
-        if let Some((agent, key_gen)) = self.keys.map.get(&fingerprint).copied() {
+        if let Some((agent, key_gen)) = self.keys.get(&fingerprint).copied() {
             let stale = self.away_since.is_some_and(|since| now.ms() - since.min(now.ms()) > self.stale_key_limit_ms);
             if !stale {
                 return self.judge(Principal { agent, credential: Credential::Key { key_gen } });
             }
         }
-        if self.unknown.map.get(&fingerprint).is_some_and(|until| *until > now.ms()) {
+        if self.unknown.get(&fingerprint).is_some_and(|until| *until > now.ms()) {
             return refused(Code::TokenInvalid, "The API key is unknown or was rotated.");
         }
-        if self.failed(ip, now) >= KEY_LOOKUPS_PER_IP_PER_S {
-            return refused(Code::RateLimited, "Too many unknown API keys came from this address.");
+        if let Some(refused) = self.too_many_bad(ip, now) {
+            return refused;
+        }
+        if !self.strangers.ask(ip) {
+            self.reached.count(Bound::KeyLookups);
+            return refused(Code::RateLimited, "Too many API keys from this address are being looked up.");
         }
         Verdict::Ask(Lookup::Key(Secret(key.to_owned())))
     }
 
-    fn failed(&mut self, ip: IpAddr, now: Now) -> u32 {
-        if self.failed_second != now.ms() / 1000 {
-            self.failed_second = now.ms() / 1000;
-            self.failed_lookups.clear();
-        }
-        self.failed_lookups.get(&ip).copied().unwrap_or(0)
+    fn too_many_bad(&mut self, ip: IpAddr, now: Now) -> Option<Verdict> {
+        self.strangers.has_failed(ip, now).then(|| {
+            self.reached.count(Bound::BadCredentials);
+            refused(Code::RateLimited, "Too many bad credentials came from this address.")
+        })
     }
 
-    /// Takes in the exchange's answer about a key (`None`: it did not answer) and judges the key. Never asks again.
+    /// Takes in the exchange's answer about a key that was asked for (`None`: it did not answer) and judges the key. To
+    /// be called once for each [`Verdict::Ask`]; never asks again.
     pub fn learn(&mut self, key: &str, answer: Option<LookupAnswer>, ip: IpAddr, now: Now) -> Verdict {
+        self.strangers.answered(ip);
         match answer {
             Some(LookupAnswer::Key { agent, key_gen, blocked }) => {
-                self.keys.insert(self.fingerprint(key), (agent, key_gen));
+                let fingerprint = self.fingerprint(key);
+                if self.keys.insert(fingerprint, (agent, key_gen)) {
+                    self.reached.count(Bound::Remembered);
+                }
                 if blocked {
                     return refused(Code::AgentBlocked, Code::AgentBlocked.entry().meaning);
                 }
                 self.judge(Principal { agent, credential: Credential::Key { key_gen } })
             }
             Some(LookupAnswer::KeyUnknown) => {
-                self.failed(ip, now);
-                *self.failed_lookups.entry(ip).or_default() += 1;
-                self.unknown.insert(self.fingerprint(key), now.ms() + UNKNOWN_MS);
+                self.strangers.failed(ip, now);
+                let fingerprint = self.fingerprint(key);
+                if self.unknown.insert(fingerprint, now.ms() + UNKNOWN_KEY_MS) {
+                    self.reached.count(Bound::UnknownKeys);
+                }
                 refused(Code::TokenInvalid, "The API key is unknown or was rotated.")
             }
             _ => refused(Code::ExchangeUnavailable, "The API key is not known here and the exchange cannot be asked."),
         }
     }
 
-    fn check_token(&mut self, token: &str, now: Now) -> Verdict {
-        let fingerprint = self.fingerprint(token);
-        let now_s = now.unix_ms.div_euclid(1000);
-        let claims = match self.tokens.map.get(&fingerprint) {
-            Some(claims) if claims.exp > now_s => claims.clone(),
-            Some(_) => return refused(Code::TokenInvalid, "The token has expired."),
-            None => {
-                let Some(verifier) = &self.verifier else {
-                    return refused(Code::ExchangeUnavailable, "The keys that verify tokens are not known yet.");
-                };
-                match verifier.verify(token, &self.issuer, now_s) {
-                    Ok(claims) => claims,
-                    Err(error) => return refused(Code::TokenInvalid, &format!("Refused: {error}.")),
+    fn check_token(&mut self, token: &str, ip: IpAddr, now: Now) -> Verdict {
+        if let Some(verdict) = self.verified(&self.fingerprint(token), now) {
+            return verdict;
+        }
+        if self.verifier.is_none() {
+            return refused(Code::ExchangeUnavailable, "The keys that verify tokens are not known yet.");
+        }
+        self.too_many_bad(ip, now).unwrap_or(Verdict::Verify)
+    }
+
+    /// What is to be thought of a token that was verified before: its signature still counts, its time may be over, and
+    /// it may have been revoked since.
+    fn verified(&self, fingerprint: &Fingerprint, now: Now) -> Option<Verdict> {
+        let token = self.tokens.get(fingerprint)?;
+        if token.exp <= now.unix_ms.div_euclid(1000) {
+            return Some(refused(Code::TokenInvalid, "The token has expired."));
+        }
+        Some(self.judge(token.principal))
+    }
+
+    /// Verifies a token's signature and judges it. Meanwhile another caller may have shown the same one: then that is all
+    /// that is needed.
+    pub fn verify(&mut self, token: &str, ip: IpAddr, now: Now) -> Verdict {
+        let verdict = self.check_token(token, ip, now);
+        let (Verdict::Verify, Some(verifier)) = (&verdict, &self.verifier) else { return verdict };
+        self.tokens_verified += 1;
+        match verifier.verify(token, &self.issuer, now.unix_ms.div_euclid(1000)) {
+            Ok(claims) => {
+                let (fingerprint, verified) = (self.fingerprint(token), Verified::of(&claims));
+                if self.tokens.insert(fingerprint, verified) {
+                    self.reached.count(Bound::Remembered);
                 }
+                self.judge(verified.principal)
             }
-        };
-        let principal = Principal {
-            agent: claims.sub,
-            credential: Credential::Token { jti: claims.jti, token_gen: claims.token_gen },
-        };
-        self.tokens.insert(fingerprint, claims);
-        self.judge(principal)
+            Err(error) => {
+                use TokenError::{Audience, Expired, Issuer, Signature};
+                // What is refused before its signature is looked at costs next to nothing.
+                if matches!(error, Signature | Issuer | Audience | Expired) {
+                    self.strangers.failed(ip, now);
+                }
+                refused(Code::TokenInvalid, &format!("Refused: {error}."))
+            }
+        }
     }
 
     /// Judges a principal by what was revoked and blocked.
@@ -327,27 +317,6 @@ impl Credentials {
         }
     }
 
-    /// Drops entries whose time is over.
-    pub fn forget_expired(&mut self, now: Now) {
-        self.pushed.revoked.forget_expired(now.unix_ms.div_euclid(1000));
-    }
-}
-
-/// Does a policy admit a caller?
-pub(crate) fn admits(policy: &Policy, caller: Option<AgentId>) -> Result<(), Code> {
-    match (policy.access, caller) {
-        (Access::Public, _) | (Access::Agents, Some(_)) => Ok(()),
-        (Access::Listed, Some(caller)) if policy.allow.contains(&caller) => Ok(()),
-        (Access::Listed, Some(_)) => Err(Code::NotAuthorized),
-        (Access::Agents | Access::Listed, None) => Err(Code::TokenMissing),
-    }
-}
-
-fn refused(code: Code, detail: &str) -> Verdict {
-    Verdict::Refused(Box::new(Problem::new(code, detail)))
-}
-
-impl Credentials {
     /// May this caller ask whether this target is connected? Any known caller may; an anonymous one only where it may
     /// call.
     ///
@@ -359,4 +328,33 @@ impl Credentials {
             None => self.may_call(None, target),
         }
     }
+
+    /// Drops entries whose time is over.
+    pub fn forget_expired(&mut self, now: Now) {
+        let now_s = now.unix_ms.div_euclid(1000);
+        self.pushed.revoked.forget_expired(now_s);
+        if now_s - self.swept_s >= SWEEP_S {
+            self.swept_s = now_s;
+            self.tokens.retain(|token| token.exp > now_s);
+        }
+    }
+
+    /// Keys, and tokens, that are remembered.
+    pub fn remembered(&self) -> (usize, usize) {
+        (self.keys.len(), self.tokens.len())
+    }
+
+    /// Tokens whose signature was looked at.
+    pub(crate) fn tokens_verified(&self) -> u64 {
+        self.tokens_verified
+    }
+
+    /// How often bounds were reached.
+    pub(crate) fn reached(&self) -> &Reached {
+        &self.reached
+    }
+}
+
+fn refused(code: Code, detail: &str) -> Verdict {
+    Verdict::Refused(Box::new(Problem::new(code, detail)))
 }
