@@ -92,7 +92,9 @@ async fn main() {
         let tx = exchange.db.begin().await.expect("a transaction");
         tx.commit().await.expect("a commit");
     });
-    let read = again(until, async || drop(relay::ops::stats(&exchange).await.expect("figures")));
+    let read = again(until, async || {
+        relay::ops::stats(&exchange).await.expect("figures");
+    });
     let ((stored, took), writes, reads) = tokio::join!(store, write, read);
     eprintln!("{stored} records in {:.1} s: {:.0} records/s", took.as_secs_f64(), stored as f64 / took.as_secs_f64());
     show("another writer", writes);

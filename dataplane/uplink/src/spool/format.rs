@@ -8,8 +8,9 @@
 //! `acknowledged` is written over as acknowledgements come: the place after the last record that need not be sent again.
 //! It saves work only: where it cannot be read, everything is sent again. Everything else is written once.
 
-use crc::{CRC_32_ISCSI, Crc, Table};
 use uuid::Uuid;
+
+use super::checksum::checksum;
 
 pub(super) const SEGMENT_HEAD_BYTES: usize = 56;
 pub(super) const ENTRY_HEAD_BYTES: usize = 20;
@@ -17,7 +18,6 @@ pub(super) const ENTRY_HEAD_BYTES: usize = 20;
 pub(super) const ACKNOWLEDGED_AT: u64 = 32;
 
 const MAGIC: [u8; 8] = *b"LLSPOOL\x01";
-static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// What a segment's head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +36,14 @@ impl SegmentHead {
         bytes[8..24].copy_from_slice(self.log.as_bytes());
         bytes[24..32].copy_from_slice(&self.first.to_be_bytes());
         bytes[32..48].copy_from_slice(&acknowledged(self.acknowledged));
-        let crc = CRC.checksum(&bytes[..32]);
+        let crc = checksum(&bytes[..32]);
         bytes[48..52].copy_from_slice(&crc.to_be_bytes());
         bytes
     }
 
     /// `None`: these are not the bytes of a head.
     pub(super) fn decode(bytes: &[u8; SEGMENT_HEAD_BYTES]) -> Option<Self> {
-        let good = bytes[..8] == MAGIC && word(bytes, 48) == CRC.checksum(&bytes[..32]);
+        let good = bytes[..8] == MAGIC && word(bytes, 48) == checksum(&bytes[..32]);
         let first = long(bytes, 24);
         let acknowledged = if long(bytes, 32) == !long(bytes, 40) { long(bytes, 32) } else { first };
         good.then(|| Self { log: Uuid::from_slice(&bytes[8..24]).unwrap_or_default(), first, acknowledged })
@@ -71,7 +71,7 @@ pub(super) fn seal(bytes: &mut [u8], count: u32, first: u64) {
     bytes[4..8].copy_from_slice(&length.to_be_bytes());
     bytes[8..12].copy_from_slice(&count.to_be_bytes());
     bytes[12..20].copy_from_slice(&first.to_be_bytes());
-    let crc = CRC.checksum(&bytes[4..]);
+    let crc = checksum(&bytes[4..]);
     bytes[..4].copy_from_slice(&crc.to_be_bytes());
 }
 
@@ -83,7 +83,7 @@ pub(super) fn entry(bytes: &[u8], first: u64) -> Option<EntryHead> {
     let end = (word(bytes, 4) as usize).checked_add(ENTRY_HEAD_BYTES)?;
     let whole = bytes.get(..end)?;
     let head = EntryHead { bytes: end, count: word(bytes, 8), first: long(bytes, 12) };
-    let good = head.count > 0 && head.first == first && word(bytes, 0) == CRC.checksum(&whole[4..]);
+    let good = head.count > 0 && head.first == first && word(bytes, 0) == checksum(&whole[4..]);
     good.then_some(head)
 }
 

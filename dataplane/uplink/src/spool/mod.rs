@@ -12,13 +12,14 @@
 //! | module | what it does |
 //! |---|---|
 //! | `lane` | where cores put records |
-//! | `format` | pure: the bytes of a segment, and where a torn one ends |
+//! | `format`, `checksum` | pure: the bytes of a segment, and where a torn one ends |
 //! | `segment`, `segments`, `folder` | one file, all of them, and where they are; the file system's word on space |
 //! | `sync` | makes files durable beside the writer |
 //! | `log` | the order of records over disk and memory, reading back, reopening |
 //! | `writer` | the thread |
 //! | `flight` | pure: batches on their way, until they are acknowledged |
 
+mod checksum;
 mod flight;
 mod folder;
 mod format;

@@ -72,3 +72,19 @@ impl Setting {
         format!("{ENV_PREFIX}{}", self.name.to_ascii_uppercase())
     }
 }
+
+/// Settings as a Markdown table.
+pub(super) fn markdown(settings: &[Setting]) -> String {
+    let mut text = String::from("| flag | variable | key | default | meaning |\n|---|---|---|---|---|\n");
+    for setting in settings {
+        let default = if setting.default.is_empty() { "–".into() } else { format!("`{}`", setting.default) };
+        text.push_str(&format!(
+            "| `{}` | `{}` | `{}` | {default} | {} |\n",
+            setting.usage(),
+            setting.variable(),
+            setting.name,
+            setting.help
+        ));
+    }
+    text
+}

@@ -357,16 +357,5 @@ pub fn by_name(name: &str) -> Option<&'static Setting> {
 
 /// The settings as a Markdown table, for the operator's guide.
 pub fn markdown() -> String {
-    let mut text = String::from("| flag | variable | key | default | meaning |\n|---|---|---|---|---|\n");
-    for setting in SETTINGS {
-        let default = if setting.default.is_empty() { "–".into() } else { format!("`{}`", setting.default) };
-        text.push_str(&format!(
-            "| `{}` | `{}` | `{}` | {default} | {} |\n",
-            setting.usage(),
-            setting.variable(),
-            setting.name,
-            setting.help
-        ));
-    }
-    text
+    super::setting::markdown(SETTINGS)
 }

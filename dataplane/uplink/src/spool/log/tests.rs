@@ -244,7 +244,7 @@ fn a_file_that_is_no_segment_is_set_aside_and_the_others_are_delivered() {
 fn a_file_that_breaks_while_it_waits_is_counted_as_lost() {
     let mut world = World::new();
     (0..40).for_each(|_| world.append(5));
-    let damaged = world.log.disk.list.iter().nth(6).unwrap();
+    let damaged = &world.log.disk.list[6];
     let (path, all) = (world.log.disk.folder.file(damaged.number), damaged.waiting().1);
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 1;
