@@ -10,6 +10,7 @@ import pathlib
 import platform
 import re
 import resource
+import shlex
 import shutil
 import signal
 import ssl
@@ -281,9 +282,10 @@ def wait_until(what: str, limit_s: float, is_so, step_s: float = 0.25) -> None:
 
 def write(cluster: Cluster, name: str, title: str, result: dict, rows: list[str]) -> None:
     """Writes docs/perf/NAME.json and docs/perf/NAME.md, or prints both for a debug build, whose figures mean nothing."""
+    words = shlex.join([f"bench/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
     result = {"conditions": cluster.conditions(), **result}
     page = [f"# {title}", "", *(f"- {line}" for line in result["conditions"]), "", *rows]
-    page += ["", f"Taken by `bench/{name}`; all figures in [{name}.json]({name}.json)."]
+    page += ["", f"Taken by `{words}`; all figures in [{name}.json]({name}.json)."]
     texts = {"json": json.dumps(result, indent=1) + "\n", "md": "\n".join(page) + "\n"}
     print(texts["md"], flush=True)
     if cluster.profile != "release":

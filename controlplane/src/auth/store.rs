@@ -1,8 +1,11 @@
 //! SQL of the credentials.
 
+use std::collections::HashMap;
+
 use landline_wire::ids::AgentId;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Row};
 use uuid::Uuid;
 
 use crate::db::{DbError, Result, queries};
@@ -14,6 +17,8 @@ queries! {
               FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.key_hmac = $1";
     BY_AGENT = "SELECT a.id, a.name, a.blocked_at, c.key_prefix, c.key_gen, c.token_gen \
                 FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.agent = $1";
+    NAMES_16 = "SELECT id, name FROM agents WHERE id IN \
+                ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     REMOVED_BY_KEY = "SELECT id FROM removed_agents WHERE key_hmac = $1";
     ROTATE = "UPDATE credentials SET key_hmac = $1, key_prefix = $2, key_gen = key_gen + 1, \
               token_gen = token_gen + 1, changed_at = $3 WHERE agent = $4 AND key_gen = $5 \
@@ -89,6 +94,31 @@ pub(crate) async fn by_key(conn: &mut AnyConnection, key_hmac: Vec<u8>) -> Resul
 
 pub(crate) async fn by_agent(conn: &mut AnyConnection, agent: AgentId) -> Result<Option<Account>> {
     sqlx::query(BY_AGENT).bind(agent.to_string()).fetch_optional(conn).await?.as_ref().map(account).transpose()
+}
+
+/// Ids for a question about several agents: one text for any number of them, up to sixteen.
+pub(crate) struct Sixteen([String; Self::MOST]);
+
+impl Sixteen {
+    /// So many at once.
+    pub(crate) const MOST: usize = 16;
+
+    /// Of the first ones; the places that are left repeat the last of them, which changes no answer.
+    pub(crate) fn of(agents: &[AgentId]) -> Self {
+        let text = |at: usize| agents.get(at).or(agents.last()).map(ToString::to_string).unwrap_or_default();
+        Self(std::array::from_fn(text))
+    }
+
+    /// Binds them to `$1` to `$16`.
+    pub(crate) fn bind<'q>(&'q self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+        self.0.iter().fold(query, |query, agent| query.bind(agent.as_str()))
+    }
+}
+
+/// The names of these agents, without those that were removed.
+pub(crate) async fn names(conn: &mut AnyConnection, sixteen: &Sixteen) -> Result<HashMap<AgentId, String>> {
+    let rows = sixteen.bind(sqlx::query(NAMES_16)).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((id(row, "id")?, row.try_get("name")?))).collect()
 }
 
 pub(crate) async fn removed_by_key(conn: &mut AnyConnection, key_hmac: Vec<u8>) -> Result<Option<AgentId>> {

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 
 use super::model::{self, Change, Standing};
 use super::store::{self, Known, Reporter};
-use crate::auth;
+use crate::auth::{self, store::Sixteen};
 use crate::db::Result;
 use crate::events;
 use crate::state::{Exchange, Kick};
@@ -44,7 +44,7 @@ pub(crate) async fn up(
         outcome.kicks.push(kick(reporter.node, session, code));
         return down(tx, reporter, agent, session, at, outcome).await;
     }
-    let known = store::known(tx, reporter, session).await?;
+    let (known, others) = store::around(tx, reporter, agent, session).await?;
     match known {
         Known::Open => return store::seen(tx, reporter, session, place).await,
         Known::Elsewhere => {
@@ -53,7 +53,6 @@ pub(crate) async fn up(
         }
         Known::No | Known::Ended => {}
     }
-    let others = store::others(tx, agent, session).await?;
     let rivals = model::rivals(&others, reporter.node, up.shared);
     match known {
         Known::Ended if !rivals.is_empty() => {
@@ -117,11 +116,16 @@ pub(crate) async fn new_boot(
 
 /// Sessions of these agents ended: those without another one are not reachable any more.
 async fn went(tx: &mut AnyConnection, agents: Vec<AgentId>, at: i64, outcome: &mut Outcome) -> Result<()> {
-    for agent in agents {
-        if store::lines_of(tx, agent).await? == 0 {
-            let name = auth::store::by_agent(tx, agent).await?.map(|account| account.name);
-            outcome.changes.push(Change { agent, name, at, connected: false });
-        }
+    // All lines of a switch may go at once: each question is about many agents.
+    for some in agents.chunks(Sixteen::MOST) {
+        let sixteen = Sixteen::of(some);
+        let attached = store::attached_of(tx, &sixteen).await?;
+        let mut names = auth::store::names(tx, &sixteen).await?;
+        let gone = some.iter().filter(|agent| !attached.contains(agent));
+        outcome.changes.extend(gone.map(|agent| {
+            let name = names.remove(agent);
+            Change { agent: *agent, name, at, connected: false }
+        }));
     }
     Ok(())
 }

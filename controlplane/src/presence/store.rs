@@ -9,12 +9,13 @@ use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 use super::model::Other;
-use crate::auth::store::id;
+use crate::auth::store::{Sixteen, id};
 use crate::db::{Result, queries};
 
 queries! {
-    KNOWN = "SELECT ended_at, node FROM sessions WHERE id = $1";
-    OTHERS = "SELECT id, node, shared FROM sessions WHERE agent = $1 AND ended_at IS NULL AND id <> $2";
+    AROUND = "SELECT id, node, shared, ended_at FROM sessions WHERE id = $1 \
+              UNION ALL \
+              SELECT id, node, shared, ended_at FROM sessions WHERE agent = $2 AND ended_at IS NULL AND id <> $1";
     OPEN = "INSERT INTO sessions (id, agent, node, boot, started_at, shared, key_gen, jti, token_gen, seen) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SEEN = "UPDATE sessions SET seen = $1, boot = $2, ended_at = NULL WHERE id = $3 AND node = $4";
@@ -28,7 +29,8 @@ queries! {
     END_NODE = "UPDATE sessions SET ended_at = $1 WHERE node = $2 AND ended_at IS NULL RETURNING agent";
     SILENT_NODES = "SELECT DISTINCT s.node FROM sessions s LEFT JOIN nodes n ON n.id = s.node \
                     WHERE s.ended_at IS NULL AND (n.last_seen IS NULL OR n.last_seen < $1)";
-    COUNT_OF_AGENT = "SELECT COUNT(*) AS n FROM sessions WHERE agent = $1 AND ended_at IS NULL";
+    ATTACHED_16 = "SELECT DISTINCT agent FROM sessions WHERE ended_at IS NULL AND agent IN \
+                   ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     COUNT_AGENTS = "SELECT COUNT(DISTINCT agent) AS n FROM sessions WHERE ended_at IS NULL";
     COUNT_PER_NODE = "SELECT node, COUNT(*) AS n FROM sessions WHERE ended_at IS NULL GROUP BY node";
     COUNT_SESSIONS = "SELECT COUNT(*) AS n FROM sessions WHERE ended_at IS NULL";
@@ -58,24 +60,29 @@ pub(crate) enum Known {
     Elsewhere,
 }
 
-pub(crate) async fn known(conn: &mut AnyConnection, reporter: Reporter, session: SessionId) -> Result<Known> {
-    let row = sqlx::query(KNOWN).bind(session.to_string()).fetch_optional(conn).await?;
-    Ok(match row {
-        None => Known::No,
-        Some(row) if row.try_get::<String, _>("node")? != reporter.node.to_string() => Known::Elsewhere,
-        Some(row) if row.try_get::<Option<i64>, _>("ended_at")?.is_none() => Known::Open,
-        Some(_) => Known::Ended,
-    })
-}
-
-pub(crate) async fn others(conn: &mut AnyConnection, agent: AgentId, session: SessionId) -> Result<Vec<Other>> {
-    let rows = sqlx::query(OTHERS).bind(agent.to_string()).bind(session.to_string()).fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| {
-            let shared = row.try_get::<i64, _>("shared")? != 0;
-            Ok(Other { session: id(row, "id")?, node: id(row, "node")?, shared })
-        })
-        .collect()
+/// What is stored of a reported session, and the other open sessions of its agent: one question, since a switch that
+/// begins anew reports thousands.
+pub(crate) async fn around(
+    conn: &mut AnyConnection,
+    reporter: Reporter,
+    agent: AgentId,
+    session: SessionId,
+) -> Result<(Known, Vec<Other>)> {
+    let rows = sqlx::query(AROUND).bind(session.to_string()).bind(agent.to_string()).fetch_all(conn).await?;
+    let (mut known, mut others) = (Known::No, Vec::new());
+    for row in &rows {
+        let other =
+            Other { session: id(row, "id")?, node: id(row, "node")?, shared: row.try_get::<i64, _>("shared")? != 0 };
+        if other.session != session {
+            others.push(other);
+        } else if other.node != reporter.node {
+            known = Known::Elsewhere;
+        } else {
+            let is_open = row.try_get::<Option<i64>, _>("ended_at")?.is_none();
+            known = if is_open { Known::Open } else { Known::Ended };
+        }
+    }
+    Ok((known, others))
 }
 
 pub(crate) async fn open(tx: &mut AnyConnection, reporter: Reporter, up: &SessionUp, place: i64) -> Result<()> {
@@ -150,8 +157,9 @@ fn count(row: &AnyRow) -> Result<u64> {
     Ok(row.try_get::<i64, _>("n")?.unsigned_abs())
 }
 
-pub(crate) async fn lines_of(conn: &mut AnyConnection, agent: AgentId) -> Result<u64> {
-    count(&sqlx::query(COUNT_OF_AGENT).bind(agent.to_string()).fetch_one(conn).await?)
+/// Which of these agents have a line, on any switch. Of sixteen at once.
+pub(crate) async fn attached_of(conn: &mut AnyConnection, sixteen: &Sixteen) -> Result<Vec<AgentId>> {
+    agents(&sixteen.bind(sqlx::query(ATTACHED_16)).fetch_all(conn).await?)
 }
 
 pub(crate) async fn attached_agents(conn: &mut AnyConnection) -> Result<u64> {

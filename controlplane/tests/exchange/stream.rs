@@ -1,15 +1,17 @@
 //! The event stream, as a listener reads it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt;
 use http::{Method, Request, StatusCode};
 use landline_controlplane::extract::Peer;
+use landline_link::{Report, SessionUp};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::{PEER, World, call, down, on_both, up};
+use crate::world::{Bot, PEER, World, call, down, on_both, up};
 
 struct Stream {
     body: BodyDataStream,
@@ -52,7 +54,38 @@ fn keys(data: &Value) -> Vec<&str> {
     data.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+/// A line that tolerates others of its agent.
+fn shared(bot: &Bot, n: u8) -> Report {
+    let Report::SessionUp(line) = up(bot, n) else { unreachable!("that is what `up` gives") };
+    Report::SessionUp(SessionUp { shared: true, ..line })
+}
+
 on_both! {
+    async fn a_switch_that_began_anew_leaves_none_of_its_agents_out_and_names_each(world) {
+        let mut bots = Vec::new();
+        for n in 0..37 {
+            bots.push(world.register(&format!("bot-{n}")).await);
+        }
+        let (mut one, mut two) = (world.switch(1).await, world.switch(2).await);
+        world.report(&mut one, (1..).zip(&bots).map(|(n, bot)| shared(bot, n)).collect()).await;
+        // These have another line elsewhere, and stay reachable.
+        let stays = [3, 16, 36];
+        world.report(&mut two, stays.map(|at| shared(&bots[at], 100 + at as u8)).into()).await;
+        let mut stream = listen(&world, "?topic=agents", None).await;
+        world.report(&mut one.restarted(), vec![Report::SessionsBegin, Report::SessionsEnd]).await;
+        let mut left = BTreeMap::new();
+        for _ in 0..bots.len() - stays.len() {
+            let (kind, _, data) = stream.next().await;
+            assert_eq!(kind, "agent.disconnect");
+            left.insert(data["agent_id"].to_string(), data["name"].clone());
+        }
+        for (at, bot) in bots.iter().enumerate() {
+            let name = (!stays.contains(&at)).then(|| json!(format!("bot-{at}")));
+            assert_eq!(left.get(&json!(bot.id).to_string()), name.as_ref(), "bot-{at}");
+            assert_eq!(world.attached(bot).await, stays.contains(&at), "bot-{at}");
+        }
+    }
+
     async fn what_happens_is_told_with_the_keys_of_its_kind(world) {
         let mut stream = listen(&world, "?topic=relay,agents", None).await;
         let bot = world.register("Echo").await;

@@ -110,8 +110,9 @@ impl Secure {
         cipher.clear();
         self.pool.give(cipher);
         if !self.ahead.borrow().is_empty() && !self.writing.get() {
-            // A peer that is gone is noticed by the next read.
-            let _ = self.write_in_turn(Plain::nothing()).await;
+            // A peer that is gone is noticed by the next read. Boxed, since it is rare and large: an idle line, plain or not,
+            // keeps the room of everything that its reader may ever wait for.
+            let _ = Box::pin(self.write_in_turn(Plain::nothing())).await;
         }
         let result = match buf.len() - before {
             0 if self.has_ended() => self.tell_end(),
