@@ -19,9 +19,9 @@ pub(super) const MANIFEST: &str = "manifest.json";
 /// The manifest's form.
 pub(super) const FORMAT: u32 = 1;
 
-/// Names of the data directory that are not copied as they are: the process's own, and the database, which is copied by
-/// the database.
-const LEFT_OUT: [&str; 5] = ["lock", "run.json", "exchange.db", "exchange.db-wal", "exchange.db-shm"];
+/// Names of the data directory that are not copied as they are: the process's own, the database, which is copied by the
+/// database, and records of calls on their way there, which the running switch goes on to deliver.
+const LEFT_OUT: [&str; 6] = ["lock", "run.json", "exchange.db", "exchange.db-wal", "exchange.db-shm", "spool"];
 /// Files change rarely (a renewed certificate): if one did while we copied, all is copied again, so often at most.
 const TRIES: usize = 3;
 
@@ -130,9 +130,11 @@ fn walk(data: &Path) -> Result<Vec<PathBuf>> {
             let kind = item.file_type()?;
             let left_out = folder.as_os_str().is_empty() && LEFT_OUT.iter().any(|name| item.file_name() == *name);
             let draft = path.extension().is_some_and(|extension| extension == "new");
-            if kind.is_dir() {
+            if left_out {
+                continue;
+            } else if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && !left_out && !draft {
+            } else if kind.is_file() && !draft {
                 found.push(path);
             }
         }
