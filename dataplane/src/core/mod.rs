@@ -64,7 +64,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The time. Of the two clocks only the monotonic one is read; the other is set by it at each tick.
+    /// The time. Only the monotonic clock is read; what the wall clock shows beside it is looked at in each tick of the
+    /// first core.
     pub(crate) fn now(&self) -> Now {
         let us = self.started.elapsed().as_micros() as u64;
         Now { us, unix_ms: self.started_unix_ms.load(Ordering::Relaxed) + (us / 1000) as i64 }

@@ -13,7 +13,7 @@ use landline_engine::Engine;
 use landline_uplink::UplinkSender;
 use landline_wire::bounds::Bound;
 use landline_wire::error::Origin;
-use landline_wire::limits::ACCEPT_REST_MS;
+use landline_wire::limits::{ACCEPT_REST_MS, ADMISSION_WAIT_MS};
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
@@ -27,9 +27,8 @@ const TICK: Duration = Duration::from_millis(50);
 const LETTERS_AT_ONCE: usize = 256;
 /// How long accepting rests when descriptors or memory are short.
 const ACCEPT_REST: Duration = Duration::from_millis(ACCEPT_REST_MS);
-/// How long a socket waits for a place when all that have not spoken are as many as they may be. Short: if they speak
-/// at all, a place is free within a millisecond; if they do not, whoever comes should know soon.
-const ADMISSION_WAIT: Duration = Duration::from_millis(250);
+/// How long a socket waits for a place.
+const ADMISSION_WAIT: Duration = Duration::from_millis(ADMISSION_WAIT_MS);
 /// How often it looks.
 const ADMISSION_STEP: Duration = Duration::from_millis(1);
 
@@ -151,7 +150,9 @@ async fn tick(core: Rc<Core>) {
     let mut second = 0;
     loop {
         monoio::time::sleep(TICK).await;
-        core.shared.set_clock();
+        if core.id == 0 {
+            core.shared.set_clock();
+        }
         let now = core.now();
         core.ticked_ms.set(now.ms());
         {

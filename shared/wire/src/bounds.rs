@@ -81,7 +81,7 @@ bounds! {
     Heartbeat "heartbeat" "MISSED_HEARTBEATS" "line"
         "The line is closed with 1001.";
     Sockets "sockets" "MAX_UNAUTHENTICATED" "switch"
-        "Accepting waits up to 250 ms for a place; then the socket is closed without an answer.";
+        "Accepting waits `ADMISSION_WAIT_MS` for a place; then the socket is closed without an answer.";
     SocketsOfAddress "sockets_of_address" "MAX_UNAUTHENTICATED_PER_IP" "address"
         "The socket is closed at once, without an answer.";
     Descriptors "descriptors" "ACCEPT_REST_MS" "core"

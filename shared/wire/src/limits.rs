@@ -110,6 +110,9 @@ pub const UNKNOWN_KEY_MS: u64 = 60_000;
 pub const ATTACHES_AT_ONCE: usize = 8;
 /// Handshakes and verifications that may wait for their turn on one core before it accepts no further connection.
 pub const MAX_WAITING_ATTACHES: usize = 128;
+/// Milliseconds that a socket waits for a place while [`MAX_UNAUTHENTICATED`] have not spoken. Short: if they speak at
+/// all, a place is free at once; if they do not, whoever comes should know soon.
+pub const ADMISSION_WAIT_MS: u64 = 250;
 /// Milliseconds that accepting rests when descriptors or memory are short.
 pub const ACCEPT_REST_MS: u64 = 100;
 /// Anonymous relay calls to public agents per minute and address.
