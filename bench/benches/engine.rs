@@ -22,7 +22,10 @@ fn call(exchange: &mut Exchange) {
 
 fn calls(c: &mut Criterion) {
     let mut exchange = Exchange::new();
-    c.bench_function("line_of_an_agent_among_10000", |b| b.iter(|| black_box(&exchange).is_connected()));
+    c.bench_function("line_of_an_agent_among_10000", |b| {
+        let mut agents = (0..).map(Exchange::other);
+        b.iter(|| black_box(&exchange).is_connected(agents.next().expect("one more")));
+    });
     c.bench_function("call_from_line_to_line", |b| b.iter(|| call(&mut exchange)));
     let payload = Bytes::from(body(128));
     c.bench_function("call_from_http_to_line", |b| b.iter(|| exchange.call_over_http(payload.clone())));

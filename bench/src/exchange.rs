@@ -86,10 +86,14 @@ impl Exchange {
         Self { cores, target, ends, sessions, next_id: 1 }
     }
 
-    /// Has the callee a line? What every call asks first.
-    pub fn is_connected(&self) -> bool {
-        let Place { core, .. } = self.ends[1];
-        self.cores[core].engine.lines().least_busy(self.target).is_some()
+    /// One of the many others, each in its turn.
+    pub fn other(n: usize) -> AgentId {
+        agent(n as u64 % CROWD)
+    }
+
+    /// Has an agent a line on the first core? What every call asks first.
+    pub fn is_connected(&self, agent: AgentId) -> bool {
+        self.cores[0].engine.lines().least_busy(agent).is_some()
     }
 
     /// The bytes of `calls` calls of 128 bytes, as the caller's socket gives them.
