@@ -104,7 +104,7 @@ class Exchange:
     def __init__(self, here):
         self.here, self.data = here, here.work / "exchange"
         pin = here.pinned(here.processors(1)[1])
-        here.start("exchange", *pin, here.program("landline"), "exchange", "--link", "127.0.0.1:0", "--data",
+        here.start("exchange", *pin, "nice", "-n", "19", here.program("landline"), "exchange", "--link", "127.0.0.1:0", "--data",
                    str(self.data), "--rate-limits", "off", "--log-level", "warn")
         self.link = json.loads((self.data / "run.json").read_text())["link"]
         self.admin_token = self.data / "admin-token"

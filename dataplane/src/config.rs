@@ -76,6 +76,8 @@ pub struct SwitchConfig {
     pub max_unauthenticated: usize,
     /// Of those, from one address.
     pub max_unauthenticated_per_ip: usize,
+    /// Does each call leave a record?
+    pub audit: bool,
     /// Anonymous relay calls to public agents per minute and address; 0 is no bound.
     pub public_calls_per_minute: u32,
     /// Software version, told to the exchange.
@@ -101,6 +103,7 @@ impl SwitchConfig {
             allowed_origins: Vec::new(),
             max_unauthenticated: limits::MAX_UNAUTHENTICATED,
             max_unauthenticated_per_ip: limits::MAX_UNAUTHENTICATED_PER_IP,
+            audit: true,
             public_calls_per_minute: limits::PUBLIC_CALLS_PER_MINUTE,
             version: env!("CARGO_PKG_VERSION").into(),
         }

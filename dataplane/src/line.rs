@@ -12,7 +12,7 @@ use landline_wire::message::{Violation, append_close};
 use landline_wire::session::server::{Input, Session};
 
 use crate::admission::Place;
-use crate::core::{Adopt, Core, Hold};
+use crate::core::{Adopt, Core, Ear, Hold, Job};
 use crate::socket::{Socket, is_end};
 
 /// What a core knows of a line's socket.
@@ -87,6 +87,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
     // its way out is not lost to a reset. The sweep ends a session that goes on too long.
     let mut broken = false;
     let mut held: Option<Hold> = None;
+    let (mut ear, mut read_ms) = (None::<Ear>, 0);
     loop {
         if broken {
             buf.clear();
@@ -119,18 +120,25 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
         }
         if buf.is_empty() {
             core.pool.give(buf);
-            if io.socket.readable().await.is_err() {
+            ear = ear.filter(|ear| !ear.is_over());
+            if ear.is_none() && io.socket.readable().await.is_err() {
                 break;
             }
             buf = core.pool.take_for(need);
         } else {
             make_room(&mut buf, need);
         }
-        let (result, filled) = io.socket.read(buf).await;
+        let (result, filled) = io.socket.read(buf, ear.as_ref()).await;
         buf = filled;
         if is_end(&result) {
             break;
         }
+        let now_ms = core.about_now_ms();
+        match &ear {
+            Some(ear) => ear.heard(now_ms),
+            None => ear = core.ears.lend(read_ms, now_ms),
+        }
+        read_ms = now_ms;
     }
     io.socket.shutdown();
     let now = core.now();
@@ -192,7 +200,7 @@ pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
     if let Some(io) = io
         && !io.writing.replace(true)
     {
-        monoio::spawn(write(Rc::clone(core), key, io));
+        core.writers.give(Job { core: Rc::clone(core), key, io });
     }
 }
 
@@ -215,7 +223,7 @@ pub(crate) fn abort(core: &Rc<Core>, key: LineKey) {
 }
 
 /// Writes until nothing waits. Whatever arrives during a write joins the next.
-async fn write(core: Rc<Core>, key: LineKey, io: Rc<LineIo>) {
+pub(crate) async fn write(core: &Core, key: LineKey, io: &LineIo) {
     loop {
         let waiting = core.engine.borrow_mut().take_output(key);
         let written = match waiting {

@@ -24,6 +24,7 @@ pub(crate) struct CoreGauges {
     pub(crate) calls_open: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
     pub(crate) http_connections: AtomicU64,
+    pub(crate) busy_connections: AtomicU64,
     /// Body bytes of the call that holds most.
     pub(crate) largest_call: AtomicU64,
     attached: AtomicU64,
@@ -82,13 +83,16 @@ const BOUNDS_HELP: &str = "How often each bound was reached; the page of limits 
 
 type Reading = fn(&CoreGauges) -> &AtomicU64;
 
-const GAUGES: [(&str, &str, Reading); 4] = [
+const GAUGES: [(&str, &str, Reading); 5] = [
     ("landline_lines", "Lines that are up", |core| &core.lines),
     ("landline_calls_open", "Calls in flight", |core| &core.calls_open),
     ("landline_held_bytes", "Bytes that wait for lines' sockets, and of bodies that are not complete", |core| {
         &core.held_bytes
     }),
     ("landline_http_connections", "HTTP connections", |core| &core.http_connections),
+    ("landline_busy_connections", "Connections that are listened to with a buffer in hand", |core| {
+        &core.busy_connections
+    }),
 ];
 
 const COUNTERS: [(&str, &str, Reading); 9] = [

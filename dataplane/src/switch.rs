@@ -240,6 +240,7 @@ fn engine_config(shared: &Shared) -> Config {
         max_in_flight_per_caller: (shared.config.max_in_flight / 4).max(1),
         heartbeat_s: shared.config.heartbeat_s,
         body_budget: shared.config.body_budget_bytes,
+        audit: shared.config.audit,
         ..Config::default()
     }
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub stale_key_limit_ms: u64,
     /// Body bytes that the core may hold.
     pub body_budget: usize,
+    /// Does each call leave a record?
+    pub audit: bool,
 }
 
 impl Default for Config {
@@ -43,6 +45,7 @@ impl Default for Config {
             call_timeout_ms: limits::CALL_TIMEOUT_MS,
             stale_key_limit_ms: limits::STALE_KEY_LIMIT_MS,
             body_budget: limits::BODY_BUDGET_BYTES,
+            audit: true,
         }
     }
 }

@@ -23,7 +23,7 @@ use landline_wire::relay as rules;
 use monoio::net::TcpStream;
 
 use crate::admission::Place;
-use crate::core::Core;
+use crate::core::{Core, Ear};
 use crate::line::linger;
 use crate::socket::Socket;
 use crate::tls::Tls;
@@ -40,6 +40,10 @@ pub(crate) struct Conn {
     buf: BytesMut,
     /// To be written.
     out: BytesMut,
+    /// Requests follow each other: the next is read with a buffer in hand.
+    ear: Option<Ear>,
+    /// When the last request came, by the core's coarse clock, milliseconds.
+    asked_ms: u64,
     /// The answer is asked for as a stream of events.
     events: bool,
     /// It is one, and comments fill its pauses.
@@ -74,6 +78,8 @@ pub(crate) fn start(core: &Rc<Core>, stream: TcpStream, peer: IpAddr, place: Pla
         peer,
         buf: BytesMut::new(),
         out: BytesMut::new(),
+        ear: None,
+        asked_ms: 0,
         events: false,
         comments: false,
     };

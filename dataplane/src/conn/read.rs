@@ -67,9 +67,14 @@ impl Conn {
 
     /// Reads more into the buffer, which gets room for `room` bytes in all.
     pub(super) async fn fill(&mut self, room: usize) -> Fill {
+        self.ear.take_if(|ear| ear.is_over());
         // An idle connection holds no buffer while it waits.
         if self.buf.is_empty() {
             self.core.pool.give(std::mem::take(&mut self.buf));
+        }
+        if self.ear.is_some() {
+            // The deadline is seen here, or by the wait that follows soon if nothing comes.
+            return if self.cell.is_overdue() { Fill::Overdue } else { self.read_ready(room).await };
         }
         match self.wait(true, false).await {
             Woke::Readable if self.socket.is_handshaking() => {
@@ -86,7 +91,7 @@ impl Conn {
         }
     }
 
-    /// Reads what is there.
+    /// Reads what is there, or with an ear what comes.
     pub(super) async fn read_ready(&mut self, room: usize) -> Fill {
         let mut buf = std::mem::take(&mut self.buf);
         if buf.capacity() == 0 {
@@ -94,7 +99,7 @@ impl Conn {
         }
         let room = room.max(buf.len() + 1);
         make_room(&mut buf, room);
-        let (result, buf) = self.socket.read(buf).await;
+        let (result, buf) = self.socket.read(buf, self.ear.as_ref()).await;
         self.buf = buf;
         if is_end(&result) { Fill::End } else { Fill::More }
     }
@@ -137,6 +142,7 @@ impl Conn {
             }
             if let Some(head) = parsed.map_err(unreadable)? {
                 self.cell.set_deadline(None);
+                self.listen();
                 return Ok(Some(head));
             }
             match self.fill(0).await {
@@ -152,6 +158,16 @@ impl Conn {
                 Fill::End | Fill::Overdue => return Ok(None),
             }
         }
+    }
+
+    /// A request came. If another did just before, the next is awaited with an ear.
+    fn listen(&mut self) {
+        let now_ms = self.core.about_now_ms();
+        match &self.ear {
+            Some(ear) => ear.heard(now_ms),
+            None => self.ear = self.core.ears.lend(self.asked_ms, now_ms),
+        }
+        self.asked_ms = now_ms;
     }
 
     /// The whole body of a known length, at most `most` bytes, as slices of the buffers that it was read into: of one,

@@ -1,6 +1,7 @@
 //! One core: its engine, its sockets, and the thread that runs them.
 
 mod budget;
+mod ears;
 mod effects;
 mod mailbox;
 mod passes;
@@ -8,6 +9,7 @@ mod public;
 mod run;
 mod turns;
 mod uplink;
+mod writers;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -34,12 +36,16 @@ use crate::metrics::CoreGauges;
 use crate::pool::Pool;
 
 pub(crate) use budget::Hold;
+pub(crate) use ears::Ear;
+use ears::Ears;
 pub(crate) use mailbox::{Adopt, CoreMail, Post, mailbox};
 pub(crate) use passes::PassPlace;
 use passes::Passes;
 use public::PublicCallers;
 pub(crate) use run::{CoreSeat, run};
 use turns::{Turn, Turns};
+pub(crate) use writers::Job;
+use writers::Writers;
 
 /// What all cores of a node share. Nothing here is on the path of a call.
 pub(crate) struct Shared {
@@ -94,6 +100,8 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: RefCell<Engine>,
     pub(crate) pool: Rc<Pool>,
+    pub(crate) writers: Writers,
+    pub(crate) ears: Rc<Ears>,
     uplink: UplinkSender,
     posts: Vec<Post>,
     /// Where problem documents point; known with the exchange's welcome.
@@ -235,5 +243,6 @@ impl Core {
         let held = engine.held_bytes() + self.incomplete.load(Ordering::Relaxed);
         gauges.held_bytes.store(held as u64, Ordering::Relaxed);
         gauges.http_connections.store(self.conns.borrow().len() as u64, Ordering::Relaxed);
+        gauges.busy_connections.store(self.ears.lent() as u64, Ordering::Relaxed);
     }
 }

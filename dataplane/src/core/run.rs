@@ -17,7 +17,7 @@ use landline_wire::limits::{ACCEPT_REST_MS, ADMISSION_WAIT_MS};
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
-use super::{Core, CoreMail, Post, Shared};
+use super::{Core, CoreMail, Post, Shared, Writers};
 use crate::admission::{Full, Place};
 use crate::{conn, line, runtime};
 
@@ -76,6 +76,8 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         shared: seat.shared,
         engine: RefCell::new(seat.engine),
         pool: Rc::default(),
+        writers: Writers::default(),
+        ears: Rc::default(),
         uplink: seat.uplink,
         posts: seat.posts,
         origin: RefCell::new(Rc::new(Origin { public_url: String::new(), prefix: "/connect".into() })),
@@ -167,6 +169,7 @@ async fn tick(core: Rc<Core>) {
         }
         core.carry_out();
         conn::sweep(&core, now);
+        core.ears.sweep(now.ms());
         core.publish();
     }
 }

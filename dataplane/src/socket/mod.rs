@@ -12,6 +12,7 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use monoio::net::TcpStream;
 
+use crate::core::Ear;
 use crate::pool::Pool;
 use crate::tls::{Machine, Plain};
 use raw::Raw;
@@ -31,8 +32,8 @@ pub(crate) struct Moving {
     machine: Option<(Box<Machine>, BytesMut)>,
 }
 
-/// Did a read bring the end? Over TLS one may bring neither bytes nor the end, but `WouldBlock`: only a part of a record
-/// has come, and one waits again.
+/// Did a read bring the end? One may bring neither bytes nor the end, but `WouldBlock`: over TLS only a part of a record
+/// has come, or its ear was taken back; one waits again.
 pub(crate) fn is_end(read: &io::Result<usize>) -> bool {
     match read {
         Ok(bytes) => *bytes == 0,
@@ -96,12 +97,12 @@ impl Socket {
         self.raw.readable().await
     }
 
-    /// Appends what is there to `buf`, within its spare capacity, which must not be empty; see [`is_end`]. Never drop
-    /// this while it waits: bytes that arrive would be lost.
-    pub(crate) async fn read(&self, buf: BytesMut) -> (io::Result<usize>, BytesMut) {
+    /// Appends what is there to `buf`, within its spare capacity, which must not be empty; see [`is_end`]. With an ear it
+    /// waits no longer than that may be kept. Never drop this while it waits: bytes that arrive would be lost.
+    pub(crate) async fn read(&self, buf: BytesMut, ear: Option<&Ear>) -> (io::Result<usize>, BytesMut) {
         match &self.secure {
-            None => self.raw.read(buf, usize::MAX).await,
-            Some(secure) => secure.read(buf).await,
+            None => self.raw.read(buf, usize::MAX, ear).await,
+            Some(secure) => secure.read(buf, ear).await,
         }
     }
 
@@ -112,7 +113,7 @@ impl Socket {
 
     /// Takes in what is there, not to be understood; false at the end.
     pub(crate) async fn discard(&self) -> bool {
-        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX).await.0, Ok(read) if read > 0)
+        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX, None).await.0, Ok(read) if read > 0)
     }
 
     /// Writes all of one buffer and gives it back.

@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use monoio::buf::{IoBuf, IoBufMut};
-use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, CancelableAsyncReadRent};
 use monoio::net::TcpStream;
 
 use super::segments::Segments;
+use crate::core::Ear;
 
 /// Shared handle of one connection; the descriptor is closed with the last handle.
 #[derive(Clone)]
@@ -73,10 +74,19 @@ impl Raw {
     }
 
     /// Appends what is there to `buf`, at most `room` bytes of its spare capacity; neither may be zero. Never drop this
-    /// while it waits: bytes that arrive would be lost.
-    pub(super) async fn read(&self, buf: BytesMut, room: usize) -> (io::Result<usize>, BytesMut) {
+    /// while it waits: bytes that arrive would be lost. It ends with `WouldBlock` when the ear is taken back.
+    pub(super) async fn read(&self, buf: BytesMut, room: usize, ear: Option<&Ear>) -> (io::Result<usize>, BytesMut) {
         let (begin, end) = (buf.len(), buf.capacity().min(buf.len().saturating_add(room)));
-        let (result, slice) = self.stream_mut().read(buf.slice_mut(begin..end)).await;
+        let slice = buf.slice_mut(begin..end);
+        let (result, slice) = match ear {
+            None => self.stream_mut().read(slice).await,
+            Some(ear) => match self.stream_mut().cancelable_read(slice, ear.until_over()).await {
+                (Err(error), slice) if error.raw_os_error() == Some(libc::ECANCELED) => {
+                    (Err(io::ErrorKind::WouldBlock.into()), slice)
+                }
+                read => read,
+            },
+        };
         (result, slice.into_inner())
     }
 

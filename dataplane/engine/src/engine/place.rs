@@ -182,7 +182,9 @@ impl Engine {
     }
 
     fn report_call(&mut self, record: CallRecord) {
-        self.effects.push_back(Effect::Record(record));
+        if self.config.audit {
+            self.effects.push_back(Effect::Record(record));
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub enum Key {
     MaxPending,
     MaxPendingPerIp,
     BodyBudget,
+    Audit,
     SpoolBytes,
     Heartbeat,
     DrainDeadline,

@@ -122,6 +122,8 @@ pub struct Server {
     pub max_pending_per_ip: usize,
     /// Body bytes that one core holds.
     pub body_budget: usize,
+    /// Does each call leave a record?
+    pub audit: bool,
     /// Bytes of records that wait on disk for the exchange.
     pub spool_bytes: u64,
     /// Seconds of silence after which a line is pinged.
@@ -289,6 +291,7 @@ impl Merged {
             max_pending: self.get(Key::MaxPending, values::some),
             max_pending_per_ip: self.get(Key::MaxPendingPerIp, values::some),
             body_budget: self.get(Key::BodyBudget, values::budget_bytes),
+            audit: self.get(Key::Audit, values::on_off),
             spool_bytes: self.get(Key::SpoolBytes, values::spool_bytes),
             heartbeat_s: self.get(Key::Heartbeat, values::heartbeat),
             drain_deadline: self.get(Key::DrainDeadline, values::deadline),

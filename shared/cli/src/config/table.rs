@@ -294,6 +294,16 @@ pub static SETTINGS: &[Setting] = &[
         "Bytes of bodies that one core holds at once; beyond them calls get 503"
     ),
     setting!(
+        Audit,
+        "audit",
+        UP | SWITCH,
+        "on|off",
+        "on",
+        POLICY,
+        values::on_off,
+        "off: calls over lines leave no record; /network, the relay log and figures of reliability know nothing of them"
+    ),
+    setting!(
         SpoolBytes,
         "spool_bytes",
         UP | SWITCH,

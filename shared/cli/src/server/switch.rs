@@ -54,6 +54,7 @@ pub async fn start(
     config.max_unauthenticated_per_ip = settings.max_pending_per_ip;
     config.body_budget_bytes = settings.body_budget;
     config.heartbeat_s = settings.heartbeat_s;
+    config.audit = settings.audit;
     config.allowed_origins.clone_from(&settings.allowed_origins);
     config.public_calls_per_minute = public_calls_per_minute(&settings.rate_limits);
     listen.release();

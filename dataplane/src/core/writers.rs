@@ -1,0 +1,81 @@
+//! Tasks that write what waits for lines.
+//!
+//! One that is done rests until the next line has something to be written. Making a task for each write instead moves its
+//! whole state, with room for any kind of write, from place to place: an eighth of the instructions of a call.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use landline_engine::LineKey;
+
+use super::Core;
+use crate::line::{self, LineIo};
+
+/// Writers that rest at most; further ones end. An idle core keeps so many times about a kilobyte.
+const MOST: usize = 64;
+
+/// A line that has something to be written.
+pub(crate) struct Job {
+    pub(crate) core: Rc<Core>,
+    pub(crate) key: LineKey,
+    pub(crate) io: Rc<LineIo>,
+}
+
+/// A core's writers that rest.
+#[derive(Default)]
+pub(crate) struct Writers(RefCell<Vec<Rc<Desk>>>);
+
+/// Where a writer finds its next job.
+#[derive(Default)]
+struct Desk {
+    job: Cell<Option<Job>>,
+    writer: Cell<Option<Waker>>,
+}
+
+impl Writers {
+    /// Has a line written.
+    pub(crate) fn give(&self, job: Job) {
+        let desk = self.0.borrow_mut().pop().unwrap_or_default();
+        desk.job.set(Some(job));
+        match desk.writer.take() {
+            Some(writer) => writer.wake(),
+            None => drop(monoio::spawn(work(desk))),
+        }
+    }
+
+    /// May the writer at this desk wait for its next job?
+    fn rest(&self, desk: &Rc<Desk>) -> bool {
+        let mut resting = self.0.borrow_mut();
+        let has_room = resting.len() < MOST;
+        if has_room {
+            resting.push(Rc::clone(desk));
+        }
+        has_room
+    }
+}
+
+impl Drop for Writers {
+    /// A desk and its writer hold each other.
+    fn drop(&mut self) {
+        self.0.get_mut().drain(..).for_each(|desk| drop(desk.writer.take()));
+    }
+}
+
+async fn work(desk: Rc<Desk>) {
+    loop {
+        let Job { core, key, io } = poll_fn(|context| match desk.job.take() {
+            Some(job) => Poll::Ready(job),
+            None => {
+                desk.writer.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await;
+        line::write(&core, key, &io).await;
+        if !core.writers.rest(&desk) {
+            return;
+        }
+    }
+}
