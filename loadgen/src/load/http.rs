@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -29,7 +30,13 @@ struct Live {
     stream: Connection,
     buf: BytesMut,
     out: BytesMut,
+    /// When it was last of use.
+    used: Instant,
 }
+
+/// Rest after which a connection is not used again but made anew: servers close theirs when they rested for long, the
+/// switch after 75 s, and a request that crosses with that is lost (RFC 9112 section 9.5).
+const MOST_REST: Duration = Duration::from_secs(50);
 
 impl HttpCaller {
     /// A caller that calls as this agent.
@@ -57,6 +64,9 @@ impl HttpCaller {
             }
             let mut open = script.next(start);
             let request = requests.entry((open.ask, open.peer)).or_insert_with(|| self.request(&script, &open));
+            if connection.as_ref().is_some_and(|live| live.used.elapsed() > MOST_REST) {
+                connection = self.connect().await.ok();
+            }
             let Some(live) = &mut connection else {
                 connection = self.connect().await.ok();
                 note_failure(&open, &script, "connection lost", "it could not be made again", &self.recorder);
@@ -65,6 +75,7 @@ impl HttpCaller {
             };
             self.recorder.sent();
             let result = self.call(live, request, &mut open, &script).await;
+            live.used = Instant::now();
             match &result {
                 Ok((200, _)) => self.recorder.ended(None),
                 Ok((status, body)) => self.recorder.ended(Some(&refusal(*status, body))),
@@ -93,7 +104,7 @@ impl HttpCaller {
 
     async fn connect(&self) -> std::io::Result<Live> {
         let stream = Connection::open(&self.relay.origin, self.source).await?;
-        Ok(Live { stream, buf: BytesMut::new(), out: BytesMut::new() })
+        Ok(Live { stream, buf: BytesMut::new(), out: BytesMut::new(), used: Instant::now() })
     }
 
     fn request(&self, script: &Script, open: &Open) -> Rc<[u8]> {
@@ -110,7 +121,7 @@ impl HttpCaller {
         open: &mut Open,
         script: &Script,
     ) -> anyhow::Result<(u16, Vec<u8>)> {
-        let Live { stream, buf, out } = live;
+        let Live { stream, buf, out, .. } = live;
         out.extend_from_slice(request);
         let (result, back) = stream.write(std::mem::take(out)).await;
         *out = back;
