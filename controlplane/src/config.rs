@@ -8,6 +8,7 @@ use std::str::FromStr;
 use landline_link::Secret;
 use landline_wire::error::Origin;
 
+use crate::discovery::Weights;
 use crate::egress::{Cidr, Resolver};
 
 /// The settings of an exchange.
@@ -46,6 +47,8 @@ pub struct Config {
     pub egress_ports: Vec<u16>,
     /// How the hosts of agents' cards become addresses.
     pub resolver: Resolver,
+    /// What each signal counts when agents are ranked for a task.
+    pub rank_weights: Weights,
 }
 
 impl Config {
@@ -68,6 +71,7 @@ impl Config {
             private_egress: Vec::new(),
             egress_ports: vec![80, 443, 8080, 8443],
             resolver: Resolver::system(),
+            rank_weights: Weights::default(),
         }
     }
 

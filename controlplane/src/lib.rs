@@ -8,7 +8,8 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`router`] | every route, on one page |
-//! | [`agents`] | the directory: registration, cards, lists, search, reliability |
+//! | [`agents`] | the directory: registration, cards, lists, reliability |
+//! | [`discovery`] | finding agents: the search index, search, discover, facets |
 //! | [`auth`] | API keys, tokens, revocation, JWKS |
 //! | [`presence`] | which agent holds a line on which switch |
 //! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod conventions;
 pub mod db;
+pub mod discovery;
 pub mod egress;
 pub mod error;
 pub mod events;

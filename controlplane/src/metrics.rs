@@ -75,6 +75,10 @@ pub struct Metrics {
     pub records_repeated: Counter,
     /// Records of calls that a switch had and lost.
     pub records_missing: Counter,
+    /// Agents that were brought into the search index, again, or taken out.
+    pub indexed: Counter,
+    /// Times that the search index could not follow the directory.
+    pub index_failures: Counter,
     attached: Gauge,
     lines: Gauge,
     listeners: Gauge,
@@ -108,6 +112,10 @@ impl Metrics {
         let records_missing = Counter::default();
         let help = "Records of calls that are missing in what a switch sent: its disk lost them";
         registry.register("records_missing", help, records_missing.clone());
+        let (indexed, index_failures) = (Counter::default(), Counter::default());
+        registry.register("search_indexed", "Agents brought into the search index, or taken out", indexed.clone());
+        let help = "Times that the search index could not follow the directory";
+        registry.register("search_index_failures", help, index_failures.clone());
         let (attached, lines, listeners, revision) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("agents_attached", "Agents that hold a line", attached.clone());
@@ -124,6 +132,8 @@ impl Metrics {
             batches_repeated,
             records_repeated,
             records_missing,
+            indexed,
+            index_failures,
             attached,
             lines,
             listeners,

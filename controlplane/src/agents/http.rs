@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use landline_api::Page;
-use landline_api::agents::{Agent, CardReplaced, Facets, Hit, Registered, Reliability};
+use landline_api::agents::{Agent, CardReplaced, Registered, Reliability};
 
 use super::ops::{self, Sort};
-use super::{a2a, relay_card, search};
+use super::{a2a, relay_card};
 use crate::error::{Error, Result};
 use crate::extract::{AgentPath, JsonBody, Params, Principal};
 use crate::state::Exchange;
@@ -45,16 +45,6 @@ pub(crate) async fn online(State(exchange): State<Exchange>, params: Params) -> 
 /// `GET /v1/agents/featured`
 pub(crate) async fn featured(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Agent>>> {
     Ok(Json(ops::featured(&exchange, params.window()?).await?))
-}
-
-/// `GET /v1/agents/facets`
-pub(crate) async fn facets(State(exchange): State<Exchange>) -> Result<Json<Facets>> {
-    Ok(Json(ops::facets(&exchange).await?))
-}
-
-/// `GET /v1/search`
-pub(crate) async fn search(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Hit>>> {
-    Ok(Json(search::search(&exchange, &params).await?))
 }
 
 /// `GET /v1/agents/{agent_id}`

@@ -1,4 +1,4 @@
-//! The directory, decided without a database: names that are free, texts to search, the row that is shown.
+//! The directory, decided without a database: names that are free, who may call, the row that is shown.
 
 use landline_api::agents::{Access, Agent, Provider, Pulse, Reliability};
 use landline_api::time::rfc3339_ms;
@@ -117,30 +117,6 @@ pub(crate) fn similar_names(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that an agent can be found by, in lower case, a line per field.
-pub(crate) fn search_text(card: &Card, display: &Display) -> String {
-    let mut lines = vec![card.name.clone(), card.description.clone()];
-    lines.extend(display.tagline.clone());
-    for skill in &card.skills {
-        lines.extend([&skill.name, &skill.id, &skill.description].into_iter().flatten().cloned());
-        lines.extend(skill.tags.iter().cloned());
-    }
-    lines.join("\n").to_lowercase()
-}
-
-/// The terms of an agent, each with its kind, in lower case, without repetition.
-pub(crate) fn terms(card: &Card) -> Vec<(&'static str, String)> {
-    let mut terms: Vec<(&'static str, String)> = Vec::new();
-    for skill in &card.skills {
-        terms.extend([&skill.id, &skill.name].into_iter().flatten().map(|text| ("skill", text.trim().to_lowercase())));
-        terms.extend(skill.tags.iter().map(|tag| ("tag", tag.trim().to_lowercase())));
-    }
-    terms.retain(|(_, term)| !term.is_empty() && term.chars().count() <= 100);
-    terms.sort_unstable();
-    terms.dedup();
-    terms
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -156,16 +132,6 @@ mod tests {
                 assert_ne!(name_key(&offered), name_key(name));
             }
         }
-    }
-
-    #[test]
-    fn terms_are_lower_case_and_named_once() {
-        let card = json!({"name": "abc", "description": "long enough it is", "skills": [
-            {"id": "Sum", "name": "sum", "description": "x", "tags": ["Math", "math", " "]},
-        ]});
-        let card = card::parse(&card, "card").unwrap();
-        assert_eq!(terms(&card), [("skill", "sum".to_owned()), ("tag", "math".to_owned())]);
-        assert!(search_text(&card, &Display::default()).contains("math"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Use cases of the directory.
 
 use landline_api::Page;
-use landline_api::agents::{Agent, CardReplaced, Facets, Registered, Reliability};
+use landline_api::agents::{Agent, CardReplaced, Registered, Reliability};
 use landline_link::{LookupAnswer, Op, Policy};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::{AgentId, NodeId};
@@ -10,8 +10,8 @@ use sqlx::AnyConnection;
 
 use super::card::{self, Card};
 use super::display::{self, Display};
+pub(crate) use super::many::{listed, named, online_ids, rows_of};
 use super::model::{self, Stored};
-pub use super::search::search;
 use super::{reliability, store};
 use crate::auth;
 use crate::config::Registration;
@@ -24,8 +24,6 @@ use crate::relay;
 use crate::secrets::random;
 use crate::state::Exchange;
 
-/// Values per facet.
-const FACET_VALUES: u32 = 100;
 /// Names that are offered when one is taken.
 const OFFERED: usize = 3;
 
@@ -214,17 +212,6 @@ pub(crate) async fn rows(exchange: &Exchange, conn: &mut AnyConnection, agents: 
     Ok(rows)
 }
 
-/// What the directory can be narrowed by.
-pub async fn facets(exchange: &Exchange) -> Result<Facets> {
-    let mut conn = exchange.db.read().acquire().await?;
-    Ok(Facets {
-        categories: store::facet(&mut conn, store::CATEGORIES, FACET_VALUES).await?,
-        tags: store::facet(&mut conn, store::TAGS, FACET_VALUES).await?,
-        providers: store::facet(&mut conn, store::PROVIDERS, FACET_VALUES).await?,
-        service_classes: store::facet(&mut conn, store::SERVICE_CLASSES, FACET_VALUES).await?,
-    })
-}
-
 /// Changes the fields beside the card.
 pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Result<Agent> {
     let body = object(body)?;
@@ -236,9 +223,7 @@ pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Re
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     let display = display::apply(body, before.display.clone())?;
-    let given: Value = serde_json::from_str(&before.card).unwrap_or_default();
-    let card = card::parse(&given, "card").map_err(|_| Error::Internal("a stored card is broken".into()))?;
-    store::set_display(&mut tx, id, &display, model::search_text(&card, &display)).await?;
+    store::set_display(&mut tx, id, &display).await?;
     let policy = model::policy(&display);
     let policy_changed = policy != model::policy(&before.display);
     if policy_changed {
@@ -270,7 +255,7 @@ pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBo
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     check_free(&mut tx, &card, name_field, id).await?;
-    if let Err(error) = store::set_card(&mut tx, id, &card, original, &before.display, now_ms).await {
+    if let Err(error) = store::set_card(&mut tx, id, &card, original, now_ms).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, name_field, id).await);
     }

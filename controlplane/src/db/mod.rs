@@ -152,9 +152,10 @@ async fn connect(dialect: Dialect, connections: u32, options: &AnyConnectOptions
 pub fn all_queries() -> Vec<(&'static str, &'static str)> {
     [
         outbox::QUERIES,
-        crate::agents::search::QUERIES,
         crate::agents::store::QUERIES,
+        &crate::agents::store::made_queries(),
         crate::auth::store::QUERIES,
+        crate::discovery::store::QUERIES,
         crate::feed::store::QUERIES,
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,

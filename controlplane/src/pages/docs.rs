@@ -39,6 +39,7 @@ documents! {
     "runbooks/two-bot-nat-demo" "Two such agents call each other, and the calls appear on the network page.";
     "RELAY_WIRE_PROTOCOL" "The contract between an agent and the relay: every frame, rule and close code.";
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
+    "DISCOVERY" "How search and discovery find agents, what ranks them, and how well that works.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
     "LIMITS" "Every bound, its value and its reason, what happens at it, and its counter.";

@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod conventions;
 mod direct;
+mod discovery;
 mod egress;
 mod feed;
 mod moderation;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`agents`] | registration, the agent row, lists, reliability |
 //! | [`auth`] | keys, tokens, revocation |
+//! | [`discovery`] | finding an agent for a task |
 //! | [`relay`] | the record of calls, statistics, status |
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
@@ -15,6 +16,7 @@
 pub mod admin;
 pub mod agents;
 pub mod auth;
+pub mod discovery;
 pub mod events;
 pub mod problem;
 pub mod relay;

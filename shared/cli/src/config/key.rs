@@ -16,6 +16,7 @@ pub enum Key {
     Database,
     Registration,
     RateLimits,
+    RankWeights,
     AllowedOrigins,
     AllowPrivateEgress,
     AuditDays,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::discovery::Weights;
 use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
@@ -94,6 +95,8 @@ pub struct Server {
     pub registration: RegistrationMode,
     /// Requests per time.
     pub rate_limits: RateLimits,
+    /// What counts in discovery.
+    pub rank_weights: Weights,
     /// Origins of pages that may use the API.
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
@@ -275,6 +278,7 @@ impl Merged {
             database: self.optional(Key::Database, values::database).unwrap_or_default(),
             registration: self.get(Key::Registration, values::registration),
             rate_limits: self.get(Key::RateLimits, values::rate_limits),
+            rank_weights: self.get(Key::RankWeights, values::rank_weights),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
             audit_days: self.get(Key::AuditDays, values::days),

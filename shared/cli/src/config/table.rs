@@ -154,6 +154,16 @@ pub static SETTINGS: &[Setting] = &[
         "`off`, or class=n/unit by comma, such as registration=10/min,discovery=off; what is not named keeps its default"
     ),
     setting!(
+        RankWeights,
+        "rank_weights",
+        UP | EXCHANGE,
+        "WEIGHTS",
+        "",
+        POLICY,
+        values::rank_weights,
+        "What counts in discovery, as name=number by comma, such as uptime=0.4,offline=0.2; what is not named keeps its default"
+    ),
+    setting!(
         AllowedOrigins,
         "allowed_origins",
         SERVERS,

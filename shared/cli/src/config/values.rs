@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::discovery::Weights;
 use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
@@ -111,6 +112,11 @@ pub fn registration(text: &str) -> Read<RegistrationMode> {
 /// Rate limits; the form is the exchange's.
 pub fn rate_limits(text: &str) -> Read<RateLimits> {
     text.parse::<RateLimits>().map_err(|error| error.to_string())
+}
+
+/// Weights of discovery; the form is the exchange's.
+pub fn rank_weights(text: &str) -> Read<Weights> {
+    text.parse::<Weights>().map_err(|error| error.to_string())
 }
 
 /// Networks.

@@ -43,6 +43,7 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
     config.prefix.clone_from(&settings.prefix);
     config.registration = registration;
     config.rate_limits = settings.rate_limits.clone();
+    config.rank_weights = settings.rank_weights.clone();
     config.cors_origins.clone_from(&settings.allowed_origins);
     config.private_egress.clone_from(&settings.private_egress);
     config.audit_retention_days = settings.audit_days;
