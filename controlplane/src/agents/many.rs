@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use landline_api::agents::{Agent, Reliability};
+use landline_api::agents::{Agent, Skill};
 use landline_wire::ids::AgentId;
+use serde_json::Value;
 use sqlx::AnyConnection;
 
-use super::{ops, store};
+use super::{card, ops, store};
 use crate::db::Result;
 use crate::state::Exchange;
 
@@ -23,25 +24,45 @@ pub(crate) async fn rows_of(
     ops::rows(exchange, conn, &ordered).await
 }
 
-/// What these agents say of themselves, each with the time of its row's last change; without those that are blocked or
-/// not there. The rows are as of now and hold no figures.
-pub(crate) async fn listed(conn: &mut AnyConnection, ids: &[AgentId], now_ms: i64) -> Result<Vec<(Agent, i64)>> {
-    let found = store::many(conn, ids).await?;
-    let visible = found.iter().filter(|agent| !agent.blocked);
-    Ok(visible.map(|agent| (agent.row(no_figures(), now_ms), agent.updated_at)).collect())
+/// What an agent says of itself, for the index of searches.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) id: AgentId,
+    /// When its row last changed, unix milliseconds.
+    pub(crate) version: i64,
+    pub(crate) name: String,
+    pub(crate) tagline: Option<String>,
+    pub(crate) description: String,
+    pub(crate) category: Option<String>,
+    /// The provider's organization.
+    pub(crate) provider: Option<String>,
+    pub(crate) service_class: Option<String>,
+    pub(crate) skills: Vec<Skill>,
 }
 
-fn no_figures() -> Reliability {
-    Reliability {
-        uptime_24h: None,
-        uptime_7d: None,
-        latency_p50_ms: None,
-        latency_p99_ms: None,
-        calls_24h: 0,
-        success_rate_24h: None,
-        last_seen: String::new(),
-        sample_count: 0,
-    }
+/// What these agents say of themselves, in any order, without those that are blocked or not there.
+pub(crate) async fn listed(conn: &mut AnyConnection, ids: &[AgentId]) -> Result<Vec<Listed>> {
+    let found = store::many(conn, ids).await?;
+    let visible = found.into_iter().filter(|agent| !agent.blocked);
+    Ok(visible
+        .map(|agent| {
+            let value: Value = serde_json::from_str(&agent.card).unwrap_or_default();
+            // A stored card passed its checks when it was given; should later ones refuse it, its lists count as empty.
+            let card = card::parse(&value, "card").ok();
+            let (provider, skills) = card.map(|card| (card.provider, card.skills)).unwrap_or_default();
+            Listed {
+                id: agent.id,
+                version: agent.updated_at,
+                name: agent.name,
+                tagline: agent.display.tagline,
+                description: agent.description,
+                category: agent.display.category,
+                provider: provider.and_then(|provider| provider.organization),
+                service_class: agent.service_class,
+                skills,
+            }
+        })
+        .collect())
 }
 
 /// Agents that can be called now.

@@ -25,5 +25,6 @@ mod reliability;
 pub(crate) mod store;
 
 pub(crate) use a2a::v1 as card_v1;
+pub(crate) use many::Listed;
 pub(crate) use model::Stored;
 pub(crate) use reliability::ReliabilityCache;

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::index::{IndexError, SearchIndex};
-use super::schema::Entry;
 use super::store::{self, Version};
 use crate::agents;
 use crate::db::DbError;
@@ -91,7 +90,7 @@ impl Follower {
             let fresh = |version: &&Version| self.indexed.get(&version.0) != Some(&version.1);
             let changed: Vec<AgentId> = page.iter().filter(fresh).map(|version| version.0).collect();
             if !changed.is_empty() {
-                bring(exchange, &mut conn, index, &changed, Vec::new()).await?;
+                bring(&mut conn, index, &changed, Vec::new()).await?;
                 work += changed.len() as u64;
             }
             self.indexed.extend(page.iter().copied());
@@ -107,7 +106,7 @@ impl Follower {
                 page.iter().map(|removal| removal.0).filter(|id| !self.gone.contains_key(id)).collect();
             if !gone.is_empty() {
                 work += gone.len() as u64;
-                bring(exchange, &mut conn, index, &[], gone).await?;
+                bring(&mut conn, index, &[], gone).await?;
             }
             self.gone.extend(page.iter().copied());
             match page.last() {
@@ -137,7 +136,7 @@ async fn reconcile(exchange: &Exchange, index: &Arc<SearchIndex>) -> Result<u64,
         let is_last = page.len() < PAGE as usize;
         if differing.len() >= BATCH || (is_last && !differing.is_empty()) {
             work += differing.len() as u64;
-            bring(exchange, &mut conn, index, &differing, Vec::new()).await?;
+            bring(&mut conn, index, &differing, Vec::new()).await?;
             differing.clear();
         }
         match page.last() {
@@ -149,7 +148,7 @@ async fn reconcile(exchange: &Exchange, index: &Arc<SearchIndex>) -> Result<u64,
     let gone: Vec<AgentId> = left.into_keys().collect();
     if !gone.is_empty() {
         work += gone.len() as u64;
-        bring(exchange, &mut conn, index, &[], gone).await?;
+        bring(&mut conn, index, &[], gone).await?;
     }
     if work > 0 {
         tracing::info!(
@@ -163,27 +162,15 @@ async fn reconcile(exchange: &Exchange, index: &Arc<SearchIndex>) -> Result<u64,
 
 /// Reads agents and brings them into the index; those that are not visible any more go, and so do `gone`.
 async fn bring(
-    exchange: &Exchange,
     conn: &mut AnyConnection,
     index: &Arc<SearchIndex>,
     changed: &[AgentId],
     mut gone: Vec<AgentId>,
 ) -> Result<(), FollowError> {
-    let mut entries = Vec::with_capacity(changed.len());
+    let entries = agents::ops::listed(conn, changed).await?;
     let mut missing: HashSet<AgentId> = changed.iter().copied().collect();
-    for (agent, version) in agents::ops::listed(conn, changed, exchange.clock.now_ms()).await? {
-        missing.remove(&agent.id);
-        entries.push(Entry {
-            id: agent.id,
-            version,
-            name: agent.name,
-            tagline: agent.tagline,
-            description: agent.description,
-            category: agent.category,
-            provider: agent.provider.and_then(|provider| provider.organization),
-            service_class: agent.service_class,
-            skills: agent.skills,
-        });
+    for entry in &entries {
+        missing.remove(&entry.id);
     }
     gone.extend(missing);
     let index = index.clone();

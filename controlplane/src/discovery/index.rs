@@ -13,7 +13,8 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{DocAddress, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 use uuid::Uuid;
 
-use super::schema::{self, Entry, Fields, VERSION, column};
+use super::schema::{self, Fields, VERSION, column};
+use crate::agents::Listed;
 
 /// Bytes that the writer holds before it writes a segment. One thread writes: the smallest heap that the library takes
 /// is 15 MB, and with twice that 100,000 agents are a handful of segments.
@@ -101,7 +102,7 @@ impl SearchIndex {
 
     /// Brings agents in (in place of what was there of them, if anything was) and takes others out. Searches see it
     /// when this returns. Blocks.
-    pub(super) fn apply(&self, entries: &[Entry], gone: &[AgentId]) -> Result<(), IndexError> {
+    pub(super) fn apply(&self, entries: &[Listed], gone: &[AgentId]) -> Result<(), IndexError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         for id in gone.iter().copied().chain(entries.iter().map(|entry| entry.id)) {
             writer.delete_term(self.fields.id_term(id));

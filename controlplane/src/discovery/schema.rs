@@ -10,6 +10,7 @@ use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, T
 use tantivy::{TantivyDocument, Term};
 
 use super::text;
+use crate::agents::Listed;
 
 /// The form of the index and of what is in it. Raise it when a field, the folding or a weight below changes: an index
 /// of another version is built anew.
@@ -102,21 +103,6 @@ pub(super) fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-/// What of an agent is searched.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) id: AgentId,
-    /// When its row last changed, unix milliseconds.
-    pub(super) version: i64,
-    pub(super) name: String,
-    pub(super) tagline: Option<String>,
-    pub(super) description: String,
-    pub(super) category: Option<String>,
-    pub(super) provider: Option<String>,
-    pub(super) service_class: Option<String>,
-    pub(super) skills: Vec<Skill>,
-}
-
 /// The two halves of an id.
 pub(super) fn halves(id: AgentId) -> (u64, u64) {
     id.0.as_u64_pair()
@@ -169,7 +155,7 @@ impl Fields {
     }
 
     /// The document of an agent.
-    pub(super) fn document(&self, entry: &Entry) -> TantivyDocument {
+    pub(super) fn document(&self, entry: &Listed) -> TantivyDocument {
         let mut document = TantivyDocument::new();
         let (high, low) = halves(entry.id);
         document.add_text(self.id, entry.id.to_string());
@@ -198,7 +184,7 @@ impl Fields {
         document
     }
 
-    fn add_labels(&self, document: &mut TantivyDocument, entry: &Entry) {
+    fn add_labels(&self, document: &mut TantivyDocument, entry: &Listed) {
         let mut tags: Vec<String> =
             entry.skills.iter().flat_map(|skill| &skill.tags).filter_map(|tag| label(tag)).collect();
         tags.sort_unstable();
