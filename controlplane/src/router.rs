@@ -34,6 +34,7 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents/{agent_id}/card", get(agents::card).put(agents::replace_card))
         .route("/v1/agents/{agent_id}/heartbeat", put(agents::heartbeat))
         .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
+        .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
         .route("/v1/search", get(agents::search))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))

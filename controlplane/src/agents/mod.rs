@@ -18,13 +18,17 @@ mod a2a;
 mod card;
 mod display;
 pub(crate) mod http;
+pub mod listing;
 mod model;
 pub mod ops;
 mod relay_card;
 mod reliability;
 pub(crate) mod search;
+mod standing;
 pub(crate) mod store;
+pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
-pub(crate) use model::Stored;
+pub(crate) use model::{Stored, is_named};
 pub(crate) use reliability::ReliabilityCache;
+pub(crate) use standing::Callers;
