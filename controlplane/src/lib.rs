@@ -12,6 +12,7 @@
 //! | [`discovery`] | finding agents: the search index, search, discover, facets |
 //! | [`auth`] | API keys, tokens, revocation, JWKS |
 //! | [`presence`] | which agent holds a line on which switch |
+//! | [`pulse`] | whether agents with a URL answer there: probes, verdicts |
 //! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
 //! | [`events`] | the event stream (SSE) |
 //! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod moderation;
 pub mod pages;
 pub mod presence;
+pub mod pulse;
 pub mod relay;
 pub mod router;
 pub mod secrets;

@@ -49,6 +49,11 @@ impl EncodeLabelValue for ClassValue {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabels {
     status: u16,
 }
@@ -67,6 +72,7 @@ pub struct Metrics {
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     limited: Family<ClassLabels, Counter>,
     calls: Family<StatusLabels, Counter>,
+    probes: Family<VerdictLabels, Counter>,
     /// Batches of reports of lines that were applied.
     pub batches: Counter,
     /// Batches of such reports that had been applied before.
@@ -103,6 +109,8 @@ impl Metrics {
         registry.register("rate_limited", "Requests refused by a rate limit, by class", limited.clone());
         let calls = Family::default();
         registry.register("calls", "Calls reported by switches or dispatched here, by status", calls.clone());
+        let probes = Family::default();
+        registry.register("probes", "Probes of agents with a URL, by verdict", probes.clone());
         let batches = Counter::default();
         registry.register("report_batches", "Batches of reports of lines that were applied", batches.clone());
         let batches_repeated = Counter::default();
@@ -128,6 +136,7 @@ impl Metrics {
             seconds,
             limited,
             calls,
+            probes,
             batches,
             batches_repeated,
             records_repeated,
@@ -154,6 +163,11 @@ impl Metrics {
     /// Counts a request that a rate limit refused.
     pub(crate) fn limited(&self, class: Class) {
         self.limited.get_or_create(&ClassLabels { class: ClassValue(class) }).inc();
+    }
+
+    /// Counts a probe.
+    pub(crate) fn probed(&self, verdict: &'static str) {
+        self.probes.get_or_create(&VerdictLabels { verdict }).inc();
     }
 
     /// Counts a call that was dispatched here.

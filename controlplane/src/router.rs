@@ -37,6 +37,7 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
         .route("/v1/search", get(discovery::search))
         .route("/v1/discover", post(discovery::discover))
+        .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
         .route("/v1/auth/verify", post(auth::verify))

@@ -16,7 +16,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, discovery, relay, router};
+use crate::{agents, discovery, pulse, relay, router};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -151,11 +151,15 @@ impl Exchange {
         router::build(self.clone())
     }
 
-    /// Starts the sweeps (old records, old outbox rows, lines of switches that never came back) and what keeps the search
-    /// index up to date. At `stop` they end, and the listeners of the event stream with them.
+    /// Starts the sweeps (old records, old outbox rows, lines of switches that never came back), the probes, and what
+    /// keeps the search index up to date. At `stop` they end, and the listeners of the event stream with them.
     pub fn spawn_background(&self, tasks: &TaskTracker, stop: CancellationToken) {
         let (exchange, ended) = (self.clone(), stop.clone());
         tasks.spawn(async move { discovery::run(&exchange, ended).await });
+        if self.config.probes.on {
+            let (exchange, stop) = (self.clone(), stop.clone());
+            tasks.spawn(async move { pulse::run(&exchange, stop).await });
+        }
         let exchange = self.clone();
         tasks.spawn(async move {
             relay::sweep::run(&exchange, stop).await;

@@ -66,8 +66,8 @@ pub(crate) async fn listed(conn: &mut AnyConnection, ids: &[AgentId]) -> Result<
 }
 
 /// Agents that can be called now.
-pub(crate) async fn online_ids(conn: &mut AnyConnection) -> Result<Vec<AgentId>> {
-    store::online_ids(conn).await
+pub(crate) async fn online_ids(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<AgentId>> {
+    store::online_ids(conn, now_ms).await
 }
 
 /// The visible agent of a name, without regard to case.

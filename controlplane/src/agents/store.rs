@@ -1,5 +1,6 @@
 //! SQL of the directory.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use landline_wire::ids::AgentId;
@@ -9,24 +10,37 @@ use sqlx::{AnyConnection, Row};
 
 use super::card::Card;
 use super::display::Display;
+use super::listing::{Key, Order, Piece, Place};
 use super::model::{self, Stored};
 use crate::auth::store::id;
 use crate::db::{DbError, Result, queries};
-use crate::extract::Window;
 
 /// The columns of a [`Stored`], of `agents a`.
 macro_rules! columns {
     () => {
         "a.id, a.name, a.description, a.tagline, a.category, a.accent_color, a.banner_url, a.url, a.version, \
          a.service_class, a.source, a.card, a.card_at, a.access, a.allow_list, a.blocked_at, a.origin_proven_at, a.created_at, \
-         a.updated_at, a.last_seen, \
+         a.updated_at, a.last_seen, a.name_key, a.trend, a.featured_at, \
          (SELECT COUNT(*) FROM sessions s WHERE s.agent = a.id AND s.ended_at IS NULL) AS lines, \
          (SELECT MAX(s.ended_at) FROM sessions s WHERE s.agent = a.id) AS last_end"
     };
 }
 
 macro_rules! select {
-    ($($rest:literal)*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+    ($($rest:expr),*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+}
+
+/// Can `agents a` be called at the time of this placeholder? It holds a line, or its URL answered and is proven.
+macro_rules! online {
+    ($now:literal) => {
+        concat!(
+            "a.blocked_at IS NULL AND a.id IN (SELECT agent FROM sessions WHERE ended_at IS NULL UNION \
+             SELECT p.agent FROM pulse p JOIN agents o ON o.id = p.agent \
+             WHERE o.origin_proven_at IS NOT NULL AND p.fresh_until > ",
+            $now,
+            ") "
+        )
+    };
 }
 
 queries! {
@@ -49,21 +63,22 @@ queries! {
     BURY = "INSERT INTO removed_agents (id, key_hmac, removed_at) \
             SELECT agent, key_hmac, $1 FROM credentials WHERE agent = $2";
     DELETE = "DELETE FROM agents WHERE id = $1 RETURNING name";
-    NEWEST = select!("WHERE a.blocked_at IS NULL ORDER BY a.created_at DESC, a.id DESC LIMIT $1 OFFSET $2");
-    TRENDING = select!("LEFT JOIN (SELECT agent, SUM(calls) AS calls FROM agent_hours WHERE hour > $3 GROUP BY agent) \
-                        AS h ON h.agent = a.id WHERE a.blocked_at IS NULL \
-                        ORDER BY COALESCE(h.calls, 0) DESC, a.last_seen DESC, a.id DESC LIMIT $1 OFFSET $2");
+    NEWEST = select!("WHERE a.blocked_at IS NULL AND (a.created_at, a.id) < ($3, $4) \
+                      ORDER BY a.created_at DESC, a.id DESC LIMIT $1 OFFSET $2");
+    TRENDING = select!("WHERE a.blocked_at IS NULL AND (a.trend, a.id) < ($3, $4) \
+                        ORDER BY a.trend DESC, a.id DESC LIMIT $1 OFFSET $2");
     COUNT = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL";
-    ONLINE = select!("WHERE a.blocked_at IS NULL AND a.id IN (SELECT agent FROM sessions WHERE ended_at IS NULL) \
-                      ORDER BY a.name_key LIMIT $1 OFFSET $2");
-    COUNT_ONLINE = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL \
-                    AND id IN (SELECT agent FROM sessions WHERE ended_at IS NULL)";
-    /// As [`ONLINE`], without the rows.
-    ONLINE_IDS = "SELECT DISTINCT agent AS id FROM sessions WHERE ended_at IS NULL";
-    NAMED = "SELECT id FROM agents WHERE name_key = $1 AND blocked_at IS NULL";
-    FEATURED = select!("WHERE a.blocked_at IS NULL AND a.featured_at IS NOT NULL \
-                        ORDER BY a.featured_at DESC, a.id LIMIT $1 OFFSET $2");
+    ONLINE = select!("WHERE ", online!("$5"), "AND (a.name_key, a.id) > ($3, $4) \
+                      ORDER BY a.name_key, a.id LIMIT $1 OFFSET $2");
+    COUNT_ONLINE = concat!("SELECT COUNT(*) AS n FROM agents a WHERE ", online!("$1"));
+    FEATURED = select!("WHERE a.blocked_at IS NULL AND a.featured_at IS NOT NULL AND (a.featured_at, a.id) < ($3, $4) \
+                        ORDER BY a.featured_at DESC, a.id DESC LIMIT $1 OFFSET $2");
     COUNT_FEATURED = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL AND featured_at IS NOT NULL";
+    TRENDS = "SELECT id, trend FROM agents WHERE trend <> 0";
+    SET_TREND = "UPDATE agents SET trend = $1 WHERE id = $2";
+    /// As [`ONLINE`], without the rows.
+    ONLINE_IDS = concat!("SELECT a.id FROM agents a WHERE ", online!("$1"));
+    NAMED = "SELECT id FROM agents WHERE name_key = $1 AND blocked_at IS NULL";
     BLOCKED = "SELECT id FROM agents WHERE blocked_at IS NOT NULL";
     RESTRICTED = "SELECT id, access, allow_list FROM agents WHERE access <> 'agents'";
     REMOVED_SINCE = "SELECT id FROM removed_agents WHERE removed_at >= $1";
@@ -209,19 +224,51 @@ pub(crate) async fn remove(tx: &mut AnyConnection, agent: AgentId, now_ms: i64) 
     Ok(row.map(|row| row.try_get("name")).transpose()?)
 }
 
-/// A list of agents and its total, by the queries for the items and for their number.
-pub(crate) async fn page(
+/// A piece of a list, its total, and the place after its last row.
+pub(crate) async fn list(
     conn: &mut AnyConnection,
-    (items, count): (&'static str, &'static str),
-    window: Window,
-    extra: Option<i64>,
-) -> Result<(Vec<Stored>, u64)> {
-    let mut query = sqlx::query(items).bind(i64::from(window.limit)).bind(i64::from(window.offset));
-    if let Some(extra) = extra {
-        query = query.bind(extra);
+    piece: &Piece,
+    now_ms: i64,
+) -> Result<(Vec<Stored>, u64, Option<Place>)> {
+    let Piece { limit, offset, after: Place(order, key, after) } = piece;
+    let (items, count, column) = match order {
+        Order::Newest => (NEWEST, COUNT, "created_at"),
+        Order::Trending => (TRENDING, COUNT, "trend"),
+        Order::Online => (ONLINE, COUNT_ONLINE, "name_key"),
+        Order::Featured => (FEATURED, COUNT_FEATURED, "featured_at"),
+    };
+    let query = sqlx::query(items).bind(i64::from(*limit)).bind(i64::from(*offset));
+    let query = match key {
+        Key::Number(number) => query.bind(*number),
+        Key::Text(text) => query.bind(text.clone()),
+    };
+    let (mut query, mut total) = (query.bind(after.clone()), sqlx::query(count));
+    if *order == Order::Online {
+        (query, total) = (query.bind(now_ms), total.bind(now_ms));
     }
-    let agents = query.fetch_all(&mut *conn).await?.iter().map(stored).collect::<Result<_>>()?;
-    Ok((agents, number(&sqlx::query(count).fetch_one(conn).await?)?))
+    let rows = query.fetch_all(&mut *conn).await?;
+    let next = rows.last().filter(|_| rows.len() == *limit as usize).map(|row| {
+        let key = match order {
+            Order::Online => Key::Text(row.try_get(column)?),
+            Order::Newest | Order::Trending | Order::Featured => Key::Number(row.try_get(column)?),
+        };
+        Ok::<_, DbError>(Place(*order, key, row.try_get("id")?))
+    });
+    let total = number(&total.fetch_one(conn).await?)?;
+    Ok((rows.iter().map(stored).collect::<Result<_>>()?, total, next.transpose()?))
+}
+
+/// How much agents are called, of those that are.
+pub(crate) async fn trends(conn: &mut AnyConnection) -> Result<HashMap<AgentId, i64>> {
+    let rows = sqlx::query(TRENDS).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((id(row, "id")?, row.try_get("trend")?))).collect()
+}
+
+pub(crate) async fn set_trends(tx: &mut AnyConnection, trends: &[(AgentId, i64)]) -> Result<()> {
+    for (agent, trend) in trends {
+        sqlx::query(SET_TREND).bind(*trend).bind(agent.to_string()).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// Rows that one statement reads by their ids.
@@ -260,8 +307,8 @@ async fn ids(conn: &mut AnyConnection, query: &'static str, since: Option<i64>) 
 }
 
 /// Agents that can be called now.
-pub(crate) async fn online_ids(conn: &mut AnyConnection) -> Result<Vec<AgentId>> {
-    ids(conn, ONLINE_IDS, None).await
+pub(crate) async fn online_ids(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<AgentId>> {
+    ids(conn, ONLINE_IDS, Some(now_ms)).await
 }
 
 /// The visible agent of a name, without regard to case.

@@ -7,6 +7,7 @@
 //!   fails half-way for a lock; on Postgres both are the same pool.
 
 mod backup;
+pub(crate) mod batch;
 mod dialect;
 pub mod outbox;
 
@@ -159,6 +160,7 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         crate::feed::store::QUERIES,
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,
+        crate::pulse::store::QUERIES,
         crate::relay::store::QUERIES,
         &crate::relay::store::made_queries(),
     ]

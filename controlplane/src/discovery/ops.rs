@@ -127,7 +127,7 @@ async fn online(exchange: &Exchange) -> Result<Online> {
         return Ok(online);
     }
     let mut conn = exchange.db.read().acquire().await?;
-    let ids = agents::ops::online_ids(&mut conn).await?;
+    let ids = agents::ops::online_ids(&mut conn, now_ms).await?;
     let online: Online = Arc::new(ids.into_iter().map(|id| schema::halves(id).1).collect::<HashSet<u64>>());
     *exchange.search.online.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, online.clone()));
     Ok(online)

@@ -203,6 +203,7 @@ on_both! {
         world.record(&mut switch, calls.collect()).await;
         world.report(&mut switch, vec![up(&bots[3], 3)]).await;
 
+        landline_controlplane::agents::trend::refresh(&world.exchange).await.unwrap();
         let names = |answer: serde_json::Value| -> Vec<String> {
             answer["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
         };

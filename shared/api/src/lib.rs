@@ -37,6 +37,21 @@ pub struct Page<T> {
     pub offset: u32,
 }
 
+/// A piece of a list that can also be read on from a place, whatever was added before it meanwhile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listing<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+    /// At most so many were asked for.
+    pub limit: u32,
+    /// So many were skipped; 0 if a cursor was given.
+    pub offset: u32,
+    /// The `cursor` with which the next piece begins; null at the end.
+    pub next_cursor: Option<String>,
+}
+
 /// Events, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Feed<T> {

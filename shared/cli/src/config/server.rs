@@ -101,6 +101,12 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
     pub private_egress: Vec<Cidr>,
+    /// Are agents with a URL probed?
+    pub probes: bool,
+    /// Time between two probes of an agent that answers.
+    pub probe_interval: Duration,
+    /// Time of failing probes after which an agent is dormant.
+    pub dormant_after: Duration,
     /// Days that call records are kept.
     pub audit_days: u32,
     /// Join token and place of the exchange.
@@ -281,6 +287,9 @@ impl Merged {
             rank_weights: self.get(Key::RankWeights, values::rank_weights),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
+            probes: self.get(Key::Probes, values::on_off),
+            probe_interval: self.get(Key::ProbeInterval, values::probe_interval),
+            dormant_after: self.get(Key::DormantAfter, values::dormant_after),
             audit_days: self.get(Key::AuditDays, values::days),
             join: self.optional(Key::Join, values::join),
             exchange: self.optional(Key::Exchange, values::host_port),

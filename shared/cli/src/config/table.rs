@@ -184,6 +184,36 @@ pub static SETTINGS: &[Setting] = &[
         "Networks by comma, such as 10.1.0.0/16, that are not public but may be called for agents with a URL; none by default"
     ),
     setting!(
+        Probes,
+        "probes",
+        UP | EXCHANGE,
+        ON_OFF,
+        "true",
+        POLICY,
+        values::on_off,
+        "Whether agents with a URL are asked there from time to time; without it only those that hold a line are online"
+    ),
+    setting!(
+        ProbeInterval,
+        "probe_interval",
+        UP | EXCHANGE,
+        "TIME",
+        "5m",
+        POLICY,
+        values::probe_interval,
+        "Time between two probes of an agent that answers; it counts as online for twice as long"
+    ),
+    setting!(
+        DormantAfter,
+        "dormant_after",
+        UP | EXCHANGE,
+        "TIME",
+        "24h",
+        POLICY,
+        values::dormant_after,
+        "An agent without a line whose probes have failed for so long is listed as dormant"
+    ),
+    setting!(
         AuditDays,
         "audit_days",
         UP | EXCHANGE,

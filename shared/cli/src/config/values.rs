@@ -194,6 +194,22 @@ pub fn deadline(text: &str) -> Read<Duration> {
         .map_or_else(|| expected("a time up to 1h, such as 25s, 500ms or 2m"), Ok)
 }
 
+/// Time between two probes of one agent.
+pub fn probe_interval(text: &str) -> Read<Duration> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(86_400);
+    duration(text)
+        .filter(|time| bounds.contains(time))
+        .map_or_else(|| expected("a time from 1s to 24h, such as 5m"), Ok)
+}
+
+/// Time of failing probes.
+pub fn dormant_after(text: &str) -> Read<Duration> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
+    duration(text)
+        .filter(|time| bounds.contains(time))
+        .map_or_else(|| expected("a time from 1s to 8760h, such as 24h"), Ok)
+}
+
 /// `TOKEN@HOST:PORT`.
 pub fn join(text: &str) -> Read<Join> {
     const FORM: &str = "TOKEN@HOST:PORT with a token from `landline node token`";
