@@ -72,7 +72,7 @@ impl Follower {
         let mut work = 0;
         if self.reconciled.is_none_or(|at| at.elapsed() >= RECONCILE) {
             let since = exchange.clock.now_ms();
-            work += reconcile(exchange, index).await?;
+            work += self.reconcile(exchange, index, since - OVERLAP_MS).await?;
             self.latest = self.latest.max(since);
             self.reconciled = Some(Instant::now());
         }
@@ -121,43 +121,49 @@ impl Follower {
         self.gone.retain(|_, at| *at >= next);
         Ok(work)
     }
-}
 
-/// Compares every row with the index and mends what differs.
-async fn reconcile(exchange: &Exchange, index: &Arc<SearchIndex>) -> Result<u64, FollowError> {
-    let began = Instant::now();
-    let of = index.clone();
-    let mut left = tokio::task::spawn_blocking(move || of.versions()).await.map_err(IndexError::from)??;
-    let mut conn = exchange.db.read().acquire().await?;
-    let (mut differing, mut work, mut after) = (Vec::with_capacity(BATCH), 0, String::new());
-    loop {
-        let page = store::visible(&mut conn, &after, PAGE).await?;
-        differing.extend(page.iter().filter(|(id, at)| left.remove(id) != Some(*at)).map(|(id, _)| *id));
-        let is_last = page.len() < PAGE as usize;
-        if differing.len() >= BATCH || (is_last && !differing.is_empty()) {
-            work += differing.len() as u64;
-            bring(&mut conn, index, &differing, Vec::new()).await?;
-            differing.clear();
+    /// Compares every row with the index and mends what differs. Rows that changed at `floor` or later are remembered.
+    async fn reconcile(
+        &mut self,
+        exchange: &Exchange,
+        index: &Arc<SearchIndex>,
+        floor: i64,
+    ) -> Result<u64, FollowError> {
+        let began = Instant::now();
+        let of = index.clone();
+        let mut left = tokio::task::spawn_blocking(move || of.versions()).await.map_err(IndexError::from)??;
+        let mut conn = exchange.db.read().acquire().await?;
+        let (mut differing, mut work, mut after) = (Vec::with_capacity(BATCH), 0, String::new());
+        loop {
+            let page = store::visible(&mut conn, &after, PAGE).await?;
+            self.indexed.extend(page.iter().copied().filter(|(_, at)| *at >= floor));
+            differing.extend(page.iter().filter(|(id, at)| left.remove(id) != Some(*at)).map(|(id, _)| *id));
+            let is_last = page.len() < PAGE as usize;
+            if differing.len() >= BATCH || (is_last && !differing.is_empty()) {
+                work += differing.len() as u64;
+                bring(&mut conn, index, &differing, Vec::new()).await?;
+                differing.clear();
+            }
+            match page.last() {
+                Some((id, _)) if !is_last => after = id.to_string(),
+                _ => break,
+            }
         }
-        match page.last() {
-            Some((id, _)) if !is_last => after = id.to_string(),
-            _ => break,
+        // What the index had and the rows have not: removed or blocked.
+        let gone: Vec<AgentId> = left.into_keys().collect();
+        if !gone.is_empty() {
+            work += gone.len() as u64;
+            bring(&mut conn, index, &[], gone).await?;
         }
+        if work > 0 {
+            tracing::info!(
+                agents = work,
+                ms = began.elapsed().as_millis() as u64,
+                "the search index was brought up to date"
+            );
+        }
+        Ok(work)
     }
-    // What the index had and the rows have not: removed or blocked.
-    let gone: Vec<AgentId> = left.into_keys().collect();
-    if !gone.is_empty() {
-        work += gone.len() as u64;
-        bring(&mut conn, index, &[], gone).await?;
-    }
-    if work > 0 {
-        tracing::info!(
-            agents = work,
-            ms = began.elapsed().as_millis() as u64,
-            "the search index was brought up to date"
-        );
-    }
-    Ok(work)
 }
 
 /// Reads agents and brings them into the index; those that are not visible any more go, and so do `gone`.

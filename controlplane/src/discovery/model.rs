@@ -266,3 +266,7 @@ fn own_stems(agent: &Agent) -> BTreeSet<String> {
     let texts = [agent.name.as_str(), agent.description.as_str()].into_iter().chain(agent.tagline.as_deref());
     texts.chain(skills).flat_map(text::stems).collect()
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

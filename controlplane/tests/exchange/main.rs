@@ -10,6 +10,7 @@ mod direct;
 mod discovery;
 mod egress;
 mod feed;
+mod index;
 mod listing;
 mod moderation;
 mod presence;
