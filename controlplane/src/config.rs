@@ -8,6 +8,7 @@ use std::str::FromStr;
 use landline_link::Secret;
 use landline_wire::error::Origin;
 
+use crate::discovery::Weights;
 use crate::egress::{Cidr, Resolver};
 
 /// The settings of an exchange.
@@ -46,6 +47,27 @@ pub struct Config {
     pub egress_ports: Vec<u16>,
     /// How the hosts of agents' cards become addresses.
     pub resolver: Resolver,
+    /// What each signal counts when agents are ranked for a task.
+    pub rank_weights: Weights,
+    /// Whether and how agents with a URL are probed.
+    pub probes: Probes,
+}
+
+/// Whether and how agents with a URL are probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probes {
+    /// Are they probed at all?
+    pub on: bool,
+    /// Milliseconds between two probes of an agent that answers; its verdict counts for twice as long.
+    pub interval_ms: i64,
+    /// Milliseconds of failing probes, or without any sign of life, after which an agent is listed as `dormant`.
+    pub dormant_after_ms: i64,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self { on: true, interval_ms: 300_000, dormant_after_ms: 24 * 3_600_000 }
+    }
 }
 
 impl Config {
@@ -68,6 +90,8 @@ impl Config {
             private_egress: Vec::new(),
             egress_ports: vec![80, 443, 8080, 8443],
             resolver: Resolver::system(),
+            rank_weights: Weights::default(),
+            probes: Probes::default(),
         }
     }
 

@@ -8,9 +8,11 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`router`] | every route, on one page |
-//! | [`agents`] | the directory: registration, cards, lists, search, reliability |
+//! | [`agents`] | the directory: registration, cards, lists, reliability |
+//! | [`discovery`] | finding agents: the search index, search, discover, facets |
 //! | [`auth`] | API keys, tokens, revocation, JWKS |
 //! | [`presence`] | which agent holds a line on which switch |
+//! | [`pulse`] | whether agents with a URL answer there: probes, verdicts |
 //! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
 //! | [`events`] | the event stream (SSE) |
 //! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
@@ -27,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod conventions;
 pub mod db;
+pub mod discovery;
 pub mod egress;
 pub mod error;
 pub mod events;
@@ -38,6 +41,7 @@ pub mod metrics;
 pub mod moderation;
 pub mod pages;
 pub mod presence;
+pub mod pulse;
 pub mod relay;
 pub mod router;
 pub mod secrets;

@@ -49,6 +49,11 @@ impl EncodeLabelValue for ClassValue {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabels {
     status: u16,
 }
@@ -67,6 +72,7 @@ pub struct Metrics {
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     limited: Family<ClassLabels, Counter>,
     calls: Family<StatusLabels, Counter>,
+    probes: Family<VerdictLabels, Counter>,
     /// Batches of reports of lines that were applied.
     pub batches: Counter,
     /// Batches of such reports that had been applied before.
@@ -75,6 +81,10 @@ pub struct Metrics {
     pub records_repeated: Counter,
     /// Records of calls that a switch had and lost.
     pub records_missing: Counter,
+    /// Agents that were brought into the search index, again, or taken out.
+    pub indexed: Counter,
+    /// Times that the search index could not follow the directory.
+    pub index_failures: Counter,
     attached: Gauge,
     lines: Gauge,
     listeners: Gauge,
@@ -99,6 +109,8 @@ impl Metrics {
         registry.register("rate_limited", "Requests refused by a rate limit, by class", limited.clone());
         let calls = Family::default();
         registry.register("calls", "Calls reported by switches or dispatched here, by status", calls.clone());
+        let probes = Family::default();
+        registry.register("probes", "Probes of agents with a URL, by verdict", probes.clone());
         let batches = Counter::default();
         registry.register("report_batches", "Batches of reports of lines that were applied", batches.clone());
         let batches_repeated = Counter::default();
@@ -108,6 +120,10 @@ impl Metrics {
         let records_missing = Counter::default();
         let help = "Records of calls that are missing in what a switch sent: its disk lost them";
         registry.register("records_missing", help, records_missing.clone());
+        let (indexed, index_failures) = (Counter::default(), Counter::default());
+        registry.register("search_indexed", "Agents brought into the search index, or taken out", indexed.clone());
+        let help = "Times that the search index could not follow the directory";
+        registry.register("search_index_failures", help, index_failures.clone());
         let (attached, lines, listeners, revision) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("agents_attached", "Agents that hold a line", attached.clone());
@@ -120,10 +136,13 @@ impl Metrics {
             seconds,
             limited,
             calls,
+            probes,
             batches,
             batches_repeated,
             records_repeated,
             records_missing,
+            indexed,
+            index_failures,
             attached,
             lines,
             listeners,
@@ -144,6 +163,11 @@ impl Metrics {
     /// Counts a request that a rate limit refused.
     pub(crate) fn limited(&self, class: Class) {
         self.limited.get_or_create(&ClassLabels { class: ClassValue(class) }).inc();
+    }
+
+    /// Counts a probe.
+    pub(crate) fn probed(&self, verdict: &'static str) {
+        self.probes.get_or_create(&VerdictLabels { verdict }).inc();
     }
 
     /// Counts a call that was dispatched here.

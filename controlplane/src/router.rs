@@ -7,6 +7,7 @@ use axum::routing::{any, get, post, put};
 
 use crate::agents::http as agents;
 use crate::auth::http as auth;
+use crate::discovery::http as discovery;
 use crate::moderation::http as moderation;
 use crate::relay::{direct, http as relay};
 use crate::state::Exchange;
@@ -29,12 +30,14 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents", get(agents::list).post(agents::register))
         .route("/v1/agents/online", get(agents::online))
         .route("/v1/agents/featured", get(agents::featured))
-        .route("/v1/agents/facets", get(agents::facets))
+        .route("/v1/agents/facets", get(discovery::facets))
         .route("/v1/agents/{agent_id}", get(agents::get).patch(agents::update).delete(agents::remove))
         .route("/v1/agents/{agent_id}/card", get(agents::card).put(agents::replace_card))
         .route("/v1/agents/{agent_id}/heartbeat", put(agents::heartbeat))
         .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
-        .route("/v1/search", get(agents::search))
+        .route("/v1/search", get(discovery::search))
+        .route("/v1/discover", post(discovery::discover))
+        .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
         .route("/v1/auth/verify", post(auth::verify))

@@ -16,7 +16,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, relay, router};
+use crate::{agents, discovery, pulse, relay, router};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,8 @@ pub struct Inner {
     pub(crate) direct: relay::direct::Direct,
     /// Figures of agents that are not computed anew for each row.
     pub(crate) reliability: agents::ReliabilityCache,
+    /// The index of searches.
+    pub(crate) search: discovery::Search,
     issuer: String,
     jwks: String,
     bell: watch::Sender<()>,
@@ -131,6 +133,7 @@ impl Exchange {
             metrics: Metrics::new(),
             direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
+            search: discovery::Search::new(&config.data_dir),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),
             config,
@@ -148,9 +151,15 @@ impl Exchange {
         router::build(self.clone())
     }
 
-    /// Starts the sweeps (old records, old outbox rows, lines of switches that never came back). At `stop` they end, and
-    /// the listeners of the event stream with them.
+    /// Starts the sweeps (old records, old outbox rows, lines of switches that never came back), the probes, and what
+    /// keeps the search index up to date. At `stop` they end, and the listeners of the event stream with them.
     pub fn spawn_background(&self, tasks: &TaskTracker, stop: CancellationToken) {
+        let (exchange, ended) = (self.clone(), stop.clone());
+        tasks.spawn(async move { discovery::run(&exchange, ended).await });
+        if self.config.probes.on {
+            let (exchange, stop) = (self.clone(), stop.clone());
+            tasks.spawn(async move { pulse::run(&exchange, stop).await });
+        }
         let exchange = self.clone();
         tasks.spawn(async move {
             relay::sweep::run(&exchange, stop).await;

@@ -196,8 +196,16 @@ impl<'a> Registration<'a> {
             },
             "access": Access::Agents,
         });
+        self.register_body(connection, &body)
+    }
+
+    /// Registers an agent with this body.
+    ///
+    /// # Errors
+    /// It was refused, or limits would keep it waiting for too long.
+    pub(crate) fn register_body(&self, connection: &mut Blocking, body: &serde_json::Value) -> anyhow::Result<Agent> {
         let path = format!("{}/v1/agents", self.target.prefix);
-        let body = serde_json::to_vec(&body)?;
+        let body = serde_json::to_vec(body)?;
         let request = request("POST", &self.origin.host, &path, self.admin.as_deref(), "application/json", &body);
         loop {
             let (head, body) = connection.exchange(&request)?;

@@ -8,6 +8,7 @@
 //! | [`load`] | callers and callees |
 //! | [`measure`] | when is counted, by whom |
 //! | [`stats`], [`pace`], [`random`], [`svg`], [`report`] | pure: what is counted, when calls begin, choices, plots, what is printed |
+//! | [`synthetic`] | pure: a made-up directory, and what is asked of it |
 //! | [`agents`] | registration over HTTP, and the file that keeps agents for the next run |
 //! | [`line`], [`http`], [`nats`] | a line of a relay, HTTP, a connection to a NATS server |
 //! | [`connection`], [`tls`] | bytes to and from a server, plain or over TLS |
@@ -36,4 +37,5 @@ pub mod runtime;
 pub mod scenario;
 pub mod stats;
 pub mod svg;
+pub mod synthetic;
 pub mod tls;

@@ -125,6 +125,35 @@ fn every_scenario_with_calls_counts_them_without_an_error() {
 }
 
 #[test]
+fn a_made_up_directory_is_registered_and_searched() {
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let made = measured(&format!("directory --agents 60 --threads 3 --strict --seconds 60 --url {}", server.url));
+    assert_eq!((number(&made, "registrations"), number(&made, "agents")), (60, 60), "{made}");
+    assert_documented(&made);
+    assert_eq!(api::get(server.addr, "/connect/v1/agents")["total"], 60, "they stay");
+    let facets = || api::get(server.addr, "/connect/v1/agents/facets");
+    let counted = |facets: &Value| {
+        let categories = facets["categories"].as_array().expect("a list").iter();
+        categories.map(|facet| facet["count"].as_u64().unwrap_or_default()).sum::<u64>()
+    };
+    wait::eventually(wait::SOON, "all are in the index", || (counted(&facets()) == 60).then_some(()));
+    let asked = measured(&format!("search --rate 20 --threads 4 --strict {}", short(&server)));
+    for kind in ["search", "discover", "facets"] {
+        assert!(number(&asked, &format!("{kind}_answers")) > 2, "{asked}");
+        assert!(number(&asked, &format!("{kind}_p99_us")) > 0, "{asked}");
+    }
+    assert!(number(&asked, "found_nothing") * 3 < number(&asked, "questions"), "{asked}");
+    assert_documented(&asked);
+
+    let file = data.beside("directory.jsonl");
+    measured(&format!("directory --agents 7 --dump {}", file.display()));
+    let lines = std::fs::read_to_string(&file).expect("the file");
+    assert_eq!(lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 7);
+    server.assert_no_panic();
+}
+
+#[test]
 fn what_runs_plain_runs_over_tls() {
     let data = Data::new();
     let server = Server::up_secure(&data, &[]);

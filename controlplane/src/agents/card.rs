@@ -44,6 +44,25 @@ pub(crate) struct Card {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Card {
+    /// A card that says nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            url: None,
+            url_key: None,
+            url_field: String::new(),
+            version: None,
+            provider: None,
+            skills: Vec::new(),
+            capabilities: json!({}),
+            service_class: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// A member in camelCase or in snake_case; null counts as absent.
 pub(crate) fn member<'a>(object: &'a Map<String, Value>, camel: &str) -> Option<&'a Value> {
     object.get(camel).or_else(|| object.get(&snake(camel))).filter(|value| !value.is_null())
@@ -268,7 +287,7 @@ fn version(card: &Map<String, Value>, at: &At<'_>, warnings: &mut Vec<String>) -
 }
 
 /// Semantic Versioning 2.0.0, as far as its shape goes.
-fn is_semver(text: &str) -> bool {
+pub(crate) fn is_semver(text: &str) -> bool {
     let core = text.split(['-', '+']).next().unwrap_or_default();
     let rest = &text[core.len()..];
     let numbers: Vec<&str> = core.split('.').collect();

@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
-use landline_api::Page;
-use landline_api::agents::{Agent, CardReplaced, Facets, Hit, Registered, Reliability};
+use landline_api::Listing;
+use landline_api::agents::{Agent, CardReplaced, Registered, Reliability};
 
-use super::ops::{self, Sort};
-use super::{a2a, relay_card, search};
+use super::listing::{Order, Piece};
+use super::{a2a, ops, relay_card};
 use crate::error::{Error, Result};
 use crate::extract::{AgentPath, JsonBody, Params, Principal};
 use crate::state::Exchange;
@@ -28,33 +28,23 @@ pub(crate) async fn register(
 }
 
 /// `GET /v1/agents`
-pub(crate) async fn list(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Agent>>> {
-    let sort = match params.get("sort") {
-        None | Some("newest") => Sort::Newest,
-        Some("trending") => Sort::Trending,
+pub(crate) async fn list(State(exchange): State<Exchange>, params: Params) -> Result<Json<Listing<Agent>>> {
+    let order = match params.get("sort") {
+        None | Some("newest") => Order::Newest,
+        Some("trending") => Order::Trending,
         Some(_) => return Err(Error::invalid("sort", "`sort` must be newest or trending.")),
     };
-    Ok(Json(ops::list(&exchange, sort, params.window()?).await?))
+    Ok(Json(ops::list(&exchange, &Piece::parse(&params, order)?).await?))
 }
 
 /// `GET /v1/agents/online`
-pub(crate) async fn online(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Agent>>> {
-    Ok(Json(ops::online(&exchange, params.window()?).await?))
+pub(crate) async fn online(State(exchange): State<Exchange>, params: Params) -> Result<Json<Listing<Agent>>> {
+    Ok(Json(ops::list(&exchange, &Piece::parse(&params, Order::Online)?).await?))
 }
 
 /// `GET /v1/agents/featured`
-pub(crate) async fn featured(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Agent>>> {
-    Ok(Json(ops::featured(&exchange, params.window()?).await?))
-}
-
-/// `GET /v1/agents/facets`
-pub(crate) async fn facets(State(exchange): State<Exchange>) -> Result<Json<Facets>> {
-    Ok(Json(ops::facets(&exchange).await?))
-}
-
-/// `GET /v1/search`
-pub(crate) async fn search(State(exchange): State<Exchange>, params: Params) -> Result<Json<Page<Hit>>> {
-    Ok(Json(search::search(&exchange, &params).await?))
+pub(crate) async fn featured(State(exchange): State<Exchange>, params: Params) -> Result<Json<Listing<Agent>>> {
+    Ok(Json(ops::list(&exchange, &Piece::parse(&params, Order::Featured)?).await?))
 }
 
 /// `GET /v1/agents/{agent_id}`
@@ -68,6 +58,14 @@ pub(crate) async fn reliability(
     AgentPath(id): AgentPath,
 ) -> Result<Json<Reliability>> {
     Ok(Json(ops::reliability_of(&exchange, id).await?))
+}
+
+/// `GET /v1/agents/{agent_id}/pulse`
+pub(crate) async fn pulse(
+    State(exchange): State<Exchange>,
+    AgentPath(id): AgentPath,
+) -> Result<Json<landline_api::agents::PulseHistory>> {
+    Ok(Json(crate::pulse::ops::history(&exchange, id).await?))
 }
 
 /// `PATCH /v1/agents/{agent_id}`

@@ -1,30 +1,34 @@
 //! The directory: agents, their cards and how they are found.
 //!
-//! Owns `agents`, `agent_terms` and `removed_agents`. Invariants: names are unique without regard to case, URLs after
+//! Owns `agents` and `removed_agents`. Invariants: names are unique without regard to case, URLs after
 //! normalising; the card is kept exactly as it was given; a removed id is never given again and answers 410; a change of
 //! who may call an agent, a block and a removal write the op for the switches in the same transaction.
 //!
 //! | route | |
 //! |---|---|
 //! | `POST /v1/agents` | register |
-//! | `GET /v1/agents`, `/online`, `/featured`, `/facets` | lists |
+//! | `GET /v1/agents`, `/online`, `/featured` | lists |
 //! | `GET`, `PATCH`, `DELETE /v1/agents/{agent_id}` | one agent |
 //! | `GET`, `PUT /v1/agents/{agent_id}/card` | its Agent Card |
 //! | `PUT /v1/agents/{agent_id}/heartbeat` | it lives |
 //! | `GET /v1/agents/{agent_id}/reliability` | how it did of late |
-//! | `GET /v1/search` | find agents |
 
 mod a2a;
 mod card;
 mod display;
 pub(crate) mod http;
+pub mod listing;
+mod many;
 mod model;
 pub mod ops;
 mod relay_card;
 mod reliability;
-pub(crate) mod search;
+mod standing;
 pub(crate) mod store;
+pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
-pub(crate) use model::Stored;
+pub(crate) use many::Listed;
+pub(crate) use model::{Stored, is_named};
 pub(crate) use reliability::ReliabilityCache;
+pub(crate) use standing::Callers;

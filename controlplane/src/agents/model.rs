@@ -1,6 +1,6 @@
-//! The directory, decided without a database: names that are free, texts to search, the row that is shown.
+//! The directory, decided without a database: names that are free, who may call, the row that is shown.
 
-use landline_api::agents::{Access, Agent, Provider, Pulse, Reliability};
+use landline_api::agents::{Access, Agent};
 use landline_api::time::rfc3339_ms;
 use landline_link::{self as link, Policy};
 use landline_wire::ids::AgentId;
@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::card::{self, Card, NAME_CHARS};
 use super::display::Display;
+use super::reliability::Figures;
+use super::standing::{self, Facts};
+use crate::pulse::Pulse;
 
 /// The stored part of an agent, as its row is made from.
 #[derive(Debug, Clone)]
@@ -41,15 +44,39 @@ impl Stored {
         if self.lines > 0 { now_ms } else { self.last_seen.max(self.last_end.unwrap_or(0)) }
     }
 
+    /// Can it be called now? It holds a line, or its URL answered and its host stands behind its card.
+    pub(crate) fn is_online(&self, pulse: &Pulse, now_ms: i64) -> bool {
+        self.lines > 0 || self.is_callable(pulse, now_ms)
+    }
+
+    fn is_callable(&self, pulse: &Pulse, now_ms: i64) -> bool {
+        self.origin_proven && pulse.is_fresh(now_ms)
+    }
+
     /// The row that is shown. A stored card passed its checks when it was given; should a later version of the checks
     /// refuse it, its lists are shown empty.
-    pub(crate) fn row(&self, reliability: Reliability, now_ms: i64) -> Agent {
+    pub(crate) fn row(&self, known: &Known<'_>, now_ms: i64) -> Agent {
         let value: Value = serde_json::from_str(&self.card).unwrap_or_default();
-        let (provider, skills, capabilities) = match card::parse(&value, "card") {
-            Ok(Card { provider, skills, capabilities, .. }) => (provider, skills, capabilities),
-            Err(_) => (None::<Provider>, Vec::new(), Value::Object(Default::default())),
-        };
-        let attached = self.lines > 0;
+        let card = card::parse(&value, "card").unwrap_or_else(|_| Card::empty());
+        let Known { figures, pulse, dormant_after_ms } = known;
+        let (attached, online) = (self.lines > 0, self.is_online(pulse, now_ms));
+        let quality = standing::quality(&value, &card, attached, self.is_callable(pulse, now_ms), false);
+        let reliability = figures.shown(self.last_seen(now_ms));
+        let tier = standing::tier(
+            &Facts {
+                created_at: self.created_at,
+                is_online: online,
+                last_seen: self.last_seen(now_ms),
+                has_failed_long: pulse.failed_for(*dormant_after_ms, now_ms),
+                uptime_24h: figures.uptime_24h,
+                uptime_7d: figures.uptime_7d,
+                success_24h: reliability.success_rate_24h,
+                callers: figures.callers,
+                quality: &quality,
+                service_class: self.service_class.as_deref(),
+            },
+            now_ms,
+        );
         Agent {
             id: self.id,
             name: self.name.clone(),
@@ -60,15 +87,17 @@ impl Stored {
             banner_url: self.display.banner_url.clone(),
             url: self.url.clone(),
             version: self.version.clone(),
-            provider,
-            skills,
-            capabilities,
+            provider: card.provider,
+            skills: card.skills,
+            capabilities: card.capabilities,
             service_class: self.service_class.clone(),
             access: self.display.access,
             source: self.source.clone(),
-            online: attached,
+            online,
             attached,
-            pulse: Pulse { verdict: "unknown".into(), score: None, checked_at: None },
+            pulse: pulse.shown(),
+            quality,
+            tier: tier.as_str().into(),
             claimed: false,
             verified: false,
             provider_verified: false,
@@ -79,6 +108,20 @@ impl Stored {
             last_seen: rfc3339_ms(self.last_seen(now_ms)),
         }
     }
+}
+
+/// What other slices know of an agent, for its row.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) figures: &'a Figures,
+    pub(crate) pulse: &'a Pulse,
+    /// Milliseconds of failing probes after which it is dormant.
+    pub(crate) dormant_after_ms: i64,
+}
+
+/// Does a card, as it was fetched from somewhere, name this agent?
+pub(crate) fn is_named(card: &Value, agent: &Stored) -> bool {
+    card.get("name").and_then(Value::as_str).is_some_and(|name| name_key(name) == name_key(&agent.name))
 }
 
 /// The policy that the switches enforce.
@@ -117,30 +160,6 @@ pub(crate) fn similar_names(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that an agent can be found by, in lower case, a line per field.
-pub(crate) fn search_text(card: &Card, display: &Display) -> String {
-    let mut lines = vec![card.name.clone(), card.description.clone()];
-    lines.extend(display.tagline.clone());
-    for skill in &card.skills {
-        lines.extend([&skill.name, &skill.id, &skill.description].into_iter().flatten().cloned());
-        lines.extend(skill.tags.iter().cloned());
-    }
-    lines.join("\n").to_lowercase()
-}
-
-/// The terms of an agent, each with its kind, in lower case, without repetition.
-pub(crate) fn terms(card: &Card) -> Vec<(&'static str, String)> {
-    let mut terms: Vec<(&'static str, String)> = Vec::new();
-    for skill in &card.skills {
-        terms.extend([&skill.id, &skill.name].into_iter().flatten().map(|text| ("skill", text.trim().to_lowercase())));
-        terms.extend(skill.tags.iter().map(|tag| ("tag", tag.trim().to_lowercase())));
-    }
-    terms.retain(|(_, term)| !term.is_empty() && term.chars().count() <= 100);
-    terms.sort_unstable();
-    terms.dedup();
-    terms
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -156,16 +175,6 @@ mod tests {
                 assert_ne!(name_key(&offered), name_key(name));
             }
         }
-    }
-
-    #[test]
-    fn terms_are_lower_case_and_named_once() {
-        let card = json!({"name": "abc", "description": "long enough it is", "skills": [
-            {"id": "Sum", "name": "sum", "description": "x", "tags": ["Math", "math", " "]},
-        ]});
-        let card = card::parse(&card, "card").unwrap();
-        assert_eq!(terms(&card), [("skill", "sum".to_owned()), ("tag", "math".to_owned())]);
-        assert!(search_text(&card, &Display::default()).contains("math"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Use cases of the directory.
 
-use landline_api::Page;
-use landline_api::agents::{Agent, CardReplaced, Facets, Registered, Reliability};
+use landline_api::Listing;
+use landline_api::agents::{Agent, CardReplaced, Registered, Reliability};
 use landline_link::{LookupAnswer, Op, Policy};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::{AgentId, NodeId};
@@ -10,33 +10,25 @@ use sqlx::AnyConnection;
 
 use super::card::{self, Card};
 use super::display::{self, Display};
-use super::model::{self, Stored};
-pub use super::search::search;
-use super::{reliability, store};
+use super::listing::Piece;
+pub(crate) use super::many::{listed, named, online_ids, rows_of};
+use super::model::{self, Known, Stored};
+use super::reliability::{self, Figures};
+use super::store;
 use crate::auth;
 use crate::config::Registration;
-use crate::db::{self, DbError, outbox};
+use crate::db::{self, DbError, Tx, outbox};
 use crate::error::{Error, Result};
 use crate::events::{self, Directory};
-use crate::extract::{JsonBody, Principal, Window};
+use crate::extract::{JsonBody, Principal};
 use crate::presence;
+use crate::pulse::{self, Pulse};
 use crate::relay;
 use crate::secrets::random;
 use crate::state::Exchange;
 
-/// Values per facet.
-const FACET_VALUES: u32 = 100;
 /// Names that are offered when one is taken.
 const OFFERED: usize = 3;
-
-/// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// By registration, newest first.
-    Newest,
-    /// By calls in the last 24 hours.
-    Trending,
-}
 
 /// May this caller register agents?
 fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
@@ -72,6 +64,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
         return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
     }
     auth::ops::first_key(&mut tx, id, &key, now_ms).await?;
+    pulse::ops::card_given(&mut tx, id, card.url.is_some(), now_ms).await?;
     let policy = model::policy(&display);
     let restricted = policy != Policy::default();
     if restricted {
@@ -154,15 +147,18 @@ pub async fn get(exchange: &Exchange, id: AgentId) -> Result<Agent> {
     let now_ms = exchange.clock.now_ms();
     let mut conn = exchange.db.read().acquire().await?;
     let agent = visible(&mut conn, id).await?;
-    let figures = reliability::compute(&mut conn, &agent, now_ms).await?;
-    Ok(agent.row(figures, now_ms))
+    let figures = reliability::compute(&mut conn, &[&agent], now_ms).await?;
+    let row = described(exchange, &mut conn, std::slice::from_ref(&agent), &figures, now_ms).await?.pop();
+    row.ok_or_else(|| Error::plain(Code::NotFound))
 }
 
 /// How an agent did of late.
 pub async fn reliability_of(exchange: &Exchange, id: AgentId) -> Result<Reliability> {
     let mut conn = exchange.db.read().acquire().await?;
     let agent = visible(&mut conn, id).await?;
-    Ok(reliability::compute(&mut conn, &agent, exchange.clock.now_ms()).await?)
+    let now_ms = exchange.clock.now_ms();
+    let figures = reliability::compute(&mut conn, &[&agent], now_ms).await?.pop();
+    figures.map(|figures| figures.shown(agent.last_seen(now_ms))).ok_or_else(|| Error::plain(Code::NotFound))
 }
 
 /// An agent's card as it was given, with the time of its last change.
@@ -170,59 +166,38 @@ pub(crate) async fn card_of(exchange: &Exchange, id: AgentId) -> Result<Stored> 
     visible(&mut *exchange.db.read().acquire().await?, id).await
 }
 
-/// The directory.
-pub async fn list(exchange: &Exchange, sort: Sort, window: Window) -> Result<Page<Agent>> {
-    match sort {
-        Sort::Newest => page(exchange, (store::NEWEST, store::COUNT), window, None).await,
-        Sort::Trending => {
-            let a_day_ago = exchange.clock.now_ms().div_euclid(3_600_000) - 24;
-            page(exchange, (store::TRENDING, store::COUNT), window, Some(a_day_ago)).await
-        }
-    }
-}
-
-/// Agents that can be called now, by name.
-pub async fn online(exchange: &Exchange, window: Window) -> Result<Page<Agent>> {
-    page(exchange, (store::ONLINE, store::COUNT_ONLINE), window, None).await
-}
-
-/// Agents that the operator features, the latest first.
-pub async fn featured(exchange: &Exchange, window: Window) -> Result<Page<Agent>> {
-    page(exchange, (store::FEATURED, store::COUNT_FEATURED), window, None).await
-}
-
-async fn page(
-    exchange: &Exchange,
-    queries: (&'static str, &'static str),
-    window: Window,
-    extra: Option<i64>,
-) -> Result<Page<Agent>> {
+/// A list of the directory.
+pub async fn list(exchange: &Exchange, piece: &Piece) -> Result<Listing<Agent>> {
     let mut conn = exchange.db.read().acquire().await?;
-    let (agents, total) = store::page(&mut conn, queries, window, extra).await?;
+    let (agents, total, next) = store::list(&mut conn, piece, exchange.clock.now_ms()).await?;
     let items = rows(exchange, &mut conn, &agents).await?;
-    Ok(Page { items, total, limit: window.limit, offset: window.offset })
+    let next_cursor = next.map(|place| place.cursor());
+    Ok(Listing { items, total, limit: piece.limit, offset: piece.offset, next_cursor })
 }
 
-/// The rows of a list.
+/// The rows of a list, in its order.
 pub(crate) async fn rows(exchange: &Exchange, conn: &mut AnyConnection, agents: &[Stored]) -> Result<Vec<Agent>> {
     let now_ms = exchange.clock.now_ms();
-    let mut rows = Vec::with_capacity(agents.len());
-    for agent in agents {
-        let figures = reliability::recent(conn, &exchange.reliability, agent, now_ms).await?;
-        rows.push(agent.row(figures, now_ms));
-    }
-    Ok(rows)
+    let figures = reliability::recent(conn, &exchange.reliability, agents, now_ms).await?;
+    described(exchange, conn, agents, &figures, now_ms).await
 }
 
-/// What the directory can be narrowed by.
-pub async fn facets(exchange: &Exchange) -> Result<Facets> {
-    let mut conn = exchange.db.read().acquire().await?;
-    Ok(Facets {
-        categories: store::facet(&mut conn, store::CATEGORIES, FACET_VALUES).await?,
-        tags: store::facet(&mut conn, store::TAGS, FACET_VALUES).await?,
-        providers: store::facet(&mut conn, store::PROVIDERS, FACET_VALUES).await?,
-        service_classes: store::facet(&mut conn, store::SERVICE_CLASSES, FACET_VALUES).await?,
-    })
+/// The rows of agents with these figures.
+async fn described(
+    exchange: &Exchange,
+    conn: &mut AnyConnection,
+    agents: &[Stored],
+    figures: &[Figures],
+    now_ms: i64,
+) -> Result<Vec<Agent>> {
+    let ids: Vec<AgentId> = agents.iter().map(|agent| agent.id).collect();
+    let pulses = pulse::ops::of(conn, &ids).await?;
+    let dormant_after_ms = exchange.config.probes.dormant_after_ms;
+    let row = |(agent, figures): (&Stored, &Figures)| {
+        let pulse = pulses.get(&agent.id).unwrap_or(&Pulse::UNKNOWN);
+        agent.row(&Known { figures, pulse, dormant_after_ms }, now_ms)
+    };
+    Ok(agents.iter().zip(figures).map(row).collect())
 }
 
 /// Changes the fields beside the card.
@@ -236,9 +211,7 @@ pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Re
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     let display = display::apply(body, before.display.clone())?;
-    let given: Value = serde_json::from_str(&before.card).unwrap_or_default();
-    let card = card::parse(&given, "card").map_err(|_| Error::Internal("a stored card is broken".into()))?;
-    store::set_display(&mut tx, id, &display, model::search_text(&card, &display)).await?;
+    store::set_display(&mut tx, id, &display).await?;
     let policy = model::policy(&display);
     let policy_changed = policy != model::policy(&before.display);
     if policy_changed {
@@ -270,13 +243,14 @@ pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBo
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     check_free(&mut tx, &card, name_field, id).await?;
-    if let Err(error) = store::set_card(&mut tx, id, &card, original, &before.display, now_ms).await {
+    if let Err(error) = store::set_card(&mut tx, id, &card, original, now_ms).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, name_field, id).await);
     }
     if before.origin_proven && !relay::direct::same_origin(before.url.as_deref(), card.url.as_deref()) {
         store::set_origin_proof(&mut tx, id, None).await?;
     }
+    pulse::ops::card_given(&mut tx, id, card.url.is_some(), now_ms).await?;
     tx.commit().await?;
     events::publish_change(exchange, Directory::Updated, id, &card.name, now_ms);
     Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings })
@@ -284,8 +258,22 @@ pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBo
 
 /// Removes an agent: its credentials are dead, its lines close, its id answers 410 from now on.
 pub(crate) async fn remove(exchange: &Exchange, id: AgentId) -> Result<()> {
-    let now_ms = exchange.clock.now_ms();
+    let tx = exchange.db.begin().await?;
+    bury(exchange, tx, id).await
+}
+
+/// Removes an agent unless it holds a line, or is gone already. Was it removed?
+pub(crate) async fn remove_unattached(exchange: &Exchange, id: AgentId) -> Result<bool> {
     let mut tx = exchange.db.begin().await?;
+    if store::get(&mut tx, id).await?.is_none_or(|agent| agent.lines > 0) {
+        return Ok(false);
+    }
+    bury(exchange, tx, id).await?;
+    Ok(true)
+}
+
+async fn bury(exchange: &Exchange, mut tx: Tx, id: AgentId) -> Result<()> {
+    let now_ms = exchange.clock.now_ms();
     let Some(name) = store::remove(&mut tx, id, now_ms).await? else {
         return Err(Error::new(Code::Gone, "The agent was deleted."));
     };

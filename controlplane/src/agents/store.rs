@@ -1,5 +1,8 @@
 //! SQL of the directory.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use landline_wire::ids::AgentId;
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -7,70 +10,75 @@ use sqlx::{AnyConnection, Row};
 
 use super::card::Card;
 use super::display::Display;
+use super::listing::{Key, Order, Piece, Place};
 use super::model::{self, Stored};
 use crate::auth::store::id;
 use crate::db::{DbError, Result, queries};
-use crate::extract::Window;
 
 /// The columns of a [`Stored`], of `agents a`.
 macro_rules! columns {
     () => {
         "a.id, a.name, a.description, a.tagline, a.category, a.accent_color, a.banner_url, a.url, a.version, \
          a.service_class, a.source, a.card, a.card_at, a.access, a.allow_list, a.blocked_at, a.origin_proven_at, a.created_at, \
-         a.updated_at, a.last_seen, \
+         a.updated_at, a.last_seen, a.name_key, a.trend, a.featured_at, \
          (SELECT COUNT(*) FROM sessions s WHERE s.agent = a.id AND s.ended_at IS NULL) AS lines, \
          (SELECT MAX(s.ended_at) FROM sessions s WHERE s.agent = a.id) AS last_end"
     };
 }
-pub(crate) use columns;
 
 macro_rules! select {
-    ($($rest:literal)*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+    ($($rest:expr),*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+}
+
+/// Can `agents a` be called at the time of this placeholder? It holds a line, or its URL answered and is proven.
+macro_rules! online {
+    ($now:literal) => {
+        concat!(
+            "a.blocked_at IS NULL AND a.id IN (SELECT agent FROM sessions WHERE ended_at IS NULL UNION \
+             SELECT p.agent FROM pulse p JOIN agents o ON o.id = p.agent \
+             WHERE o.origin_proven_at IS NOT NULL AND p.fresh_until > ",
+            $now,
+            ") "
+        )
+    };
 }
 
 queries! {
     GET = select!("WHERE a.id = $1");
     REMOVED = "SELECT COUNT(*) AS n FROM removed_agents WHERE id = $1";
-    LOCK = "UPDATE agents SET updated_at = $1 WHERE id = $2";
+    /// Each change has a later time than the one before, also within a millisecond: what follows the rows goes by it.
+    LOCK = "UPDATE agents SET updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END WHERE id = $2";
     INSERT = "INSERT INTO agents (id, name, name_key, description, tagline, category, accent_color, banner_url, url, \
-              url_key, version, provider_name, service_class, source, card, card_at, search, access, allow_list, \
+              url_key, version, provider_name, service_class, source, card, card_at, access, allow_list, \
               created_at, updated_at, last_seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-              $15, $16, $17, $18, $19, $16, $16, $16)";
+              $15, $16, $17, $18, $16, $16, $16)";
     SET_CARD = "UPDATE agents SET name = $1, name_key = $2, description = $3, url = $4, url_key = $5, version = $6, \
-                provider_name = $7, service_class = $8, card = $9, card_at = $10, search = $11 WHERE id = $12";
+                provider_name = $7, service_class = $8, card = $9, card_at = $10 WHERE id = $11";
     PROVE_ORIGIN = "UPDATE agents SET origin_proven_at = $1 WHERE id = $2";
     SET_DISPLAY = "UPDATE agents SET tagline = $1, category = $2, accent_color = $3, banner_url = $4, access = $5, \
-                   allow_list = $6, search = $7 WHERE id = $8";
+                   allow_list = $6 WHERE id = $7";
     HEARTBEAT = "UPDATE agents SET last_seen = $1 WHERE id = $2";
-    CLEAR_TERMS = "DELETE FROM agent_terms WHERE agent = $1";
-    ADD_TERM = "INSERT INTO agent_terms (agent, kind, term) VALUES ($1, $2, $3)";
     NAME_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE name_key = $1 AND id <> $2";
     URL_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE url_key = $1 AND id <> $2";
     BURY = "INSERT INTO removed_agents (id, key_hmac, removed_at) \
             SELECT agent, key_hmac, $1 FROM credentials WHERE agent = $2";
     DELETE = "DELETE FROM agents WHERE id = $1 RETURNING name";
-    NEWEST = select!("WHERE a.blocked_at IS NULL ORDER BY a.created_at DESC, a.id DESC LIMIT $1 OFFSET $2");
-    TRENDING = select!("LEFT JOIN (SELECT agent, SUM(calls) AS calls FROM agent_hours WHERE hour > $3 GROUP BY agent) \
-                        AS h ON h.agent = a.id WHERE a.blocked_at IS NULL \
-                        ORDER BY COALESCE(h.calls, 0) DESC, a.last_seen DESC, a.id DESC LIMIT $1 OFFSET $2");
+    NEWEST = select!("WHERE a.blocked_at IS NULL AND (a.created_at, a.id) < ($3, $4) \
+                      ORDER BY a.created_at DESC, a.id DESC LIMIT $1 OFFSET $2");
+    TRENDING = select!("WHERE a.blocked_at IS NULL AND (a.trend, a.id) < ($3, $4) \
+                        ORDER BY a.trend DESC, a.id DESC LIMIT $1 OFFSET $2");
     COUNT = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL";
-    ONLINE = select!("WHERE a.blocked_at IS NULL AND a.id IN (SELECT agent FROM sessions WHERE ended_at IS NULL) \
-                      ORDER BY a.name_key LIMIT $1 OFFSET $2");
-    COUNT_ONLINE = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL \
-                    AND id IN (SELECT agent FROM sessions WHERE ended_at IS NULL)";
-    FEATURED = select!("WHERE a.blocked_at IS NULL AND a.featured_at IS NOT NULL \
-                        ORDER BY a.featured_at DESC, a.id LIMIT $1 OFFSET $2");
+    ONLINE = select!("WHERE ", online!("$5"), "AND (a.name_key, a.id) > ($3, $4) \
+                      ORDER BY a.name_key, a.id LIMIT $1 OFFSET $2");
+    COUNT_ONLINE = concat!("SELECT COUNT(*) AS n FROM agents a WHERE ", online!("$1"));
+    FEATURED = select!("WHERE a.blocked_at IS NULL AND a.featured_at IS NOT NULL AND (a.featured_at, a.id) < ($3, $4) \
+                        ORDER BY a.featured_at DESC, a.id DESC LIMIT $1 OFFSET $2");
     COUNT_FEATURED = "SELECT COUNT(*) AS n FROM agents WHERE blocked_at IS NULL AND featured_at IS NOT NULL";
-    CATEGORIES = "SELECT category AS value, COUNT(*) AS n FROM agents \
-                  WHERE category IS NOT NULL AND blocked_at IS NULL GROUP BY category ORDER BY n DESC, value LIMIT $1";
-    PROVIDERS = "SELECT provider_name AS value, COUNT(*) AS n FROM agents \
-                 WHERE provider_name IS NOT NULL AND blocked_at IS NULL \
-                 GROUP BY provider_name ORDER BY n DESC, value LIMIT $1";
-    SERVICE_CLASSES = "SELECT service_class AS value, COUNT(*) AS n FROM agents \
-                       WHERE service_class IS NOT NULL AND blocked_at IS NULL \
-                       GROUP BY service_class ORDER BY n DESC, value LIMIT $1";
-    TAGS = "SELECT t.term AS value, COUNT(*) AS n FROM agent_terms t JOIN agents a ON a.id = t.agent \
-            WHERE t.kind = 'tag' AND a.blocked_at IS NULL GROUP BY t.term ORDER BY n DESC, value LIMIT $1";
+    TRENDS = "SELECT id, trend FROM agents WHERE trend <> 0";
+    SET_TREND = "UPDATE agents SET trend = $1 WHERE id = $2";
+    /// As [`ONLINE`], without the rows.
+    ONLINE_IDS = concat!("SELECT a.id FROM agents a WHERE ", online!("$1"));
+    NAMED = "SELECT id FROM agents WHERE name_key = $1 AND blocked_at IS NULL";
     BLOCKED = "SELECT id FROM agents WHERE blocked_at IS NOT NULL";
     RESTRICTED = "SELECT id, access, allow_list FROM agents WHERE access <> 'agents'";
     REMOVED_SINCE = "SELECT id FROM removed_agents WHERE removed_at >= $1";
@@ -155,20 +163,12 @@ pub(crate) async fn insert(tx: &mut AnyConnection, new: &New<'_>) -> Result<()> 
     let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone()).bind(card.url.clone());
     let query = query.bind(card.url_key.clone()).bind(card.version.clone()).bind(provider_name(card));
     let query = query.bind(card.service_class.clone()).bind("self_registered").bind(original.to_owned()).bind(now_ms);
-    let query = query.bind(model::search_text(card, display)).bind(model::access_text(display.access));
-    query.bind(allow_text(display)).execute(&mut *tx).await?;
-    add_terms(tx, id, card).await
+    query.bind(model::access_text(display.access)).bind(allow_text(display)).execute(tx).await?;
+    Ok(())
 }
 
 fn provider_name(card: &Card) -> Option<String> {
     card.provider.as_ref().and_then(|provider| provider.organization.clone()).filter(|name| !name.trim().is_empty())
-}
-
-async fn add_terms(tx: &mut AnyConnection, agent: AgentId, card: &Card) -> Result<()> {
-    for (kind, term) in model::terms(card) {
-        sqlx::query(ADD_TERM).bind(agent.to_string()).bind(kind).bind(term).execute(&mut *tx).await?;
-    }
-    Ok(())
 }
 
 /// Replaces a card. Fails with a unique violation if its name or URL is taken.
@@ -177,27 +177,19 @@ pub(crate) async fn set_card(
     agent: AgentId,
     card: &Card,
     original: &str,
-    display: &Display,
     now_ms: i64,
 ) -> Result<()> {
     let query = sqlx::query(SET_CARD).bind(card.name.clone()).bind(model::name_key(&card.name));
     let query = query.bind(card.description.clone()).bind(card.url.clone()).bind(card.url_key.clone());
     let query = query.bind(card.version.clone()).bind(provider_name(card)).bind(card.service_class.clone());
-    let query = query.bind(original.to_owned()).bind(now_ms).bind(model::search_text(card, display));
-    query.bind(agent.to_string()).execute(&mut *tx).await?;
-    sqlx::query(CLEAR_TERMS).bind(agent.to_string()).execute(&mut *tx).await?;
-    add_terms(tx, agent, card).await
+    query.bind(original.to_owned()).bind(now_ms).bind(agent.to_string()).execute(tx).await?;
+    Ok(())
 }
 
-pub(crate) async fn set_display(
-    tx: &mut AnyConnection,
-    agent: AgentId,
-    display: &Display,
-    search: String,
-) -> Result<()> {
+pub(crate) async fn set_display(tx: &mut AnyConnection, agent: AgentId, display: &Display) -> Result<()> {
     let query = sqlx::query(SET_DISPLAY).bind(display.tagline.clone()).bind(display.category.clone());
     let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone());
-    let query = query.bind(model::access_text(display.access)).bind(allow_text(display)).bind(search);
+    let query = query.bind(model::access_text(display.access)).bind(allow_text(display));
     query.bind(agent.to_string()).execute(tx).await?;
     Ok(())
 }
@@ -232,31 +224,78 @@ pub(crate) async fn remove(tx: &mut AnyConnection, agent: AgentId, now_ms: i64) 
     Ok(row.map(|row| row.try_get("name")).transpose()?)
 }
 
-/// A list of agents and its total, by the queries for the items and for their number.
-pub(crate) async fn page(
+/// A piece of a list, its total, and the place after its last row.
+pub(crate) async fn list(
     conn: &mut AnyConnection,
-    (items, count): (&'static str, &'static str),
-    window: Window,
-    extra: Option<i64>,
-) -> Result<(Vec<Stored>, u64)> {
-    let mut query = sqlx::query(items).bind(i64::from(window.limit)).bind(i64::from(window.offset));
-    if let Some(extra) = extra {
-        query = query.bind(extra);
+    piece: &Piece,
+    now_ms: i64,
+) -> Result<(Vec<Stored>, u64, Option<Place>)> {
+    let Piece { limit, offset, after: Place(order, key, after) } = piece;
+    let (items, count, column) = match order {
+        Order::Newest => (NEWEST, COUNT, "created_at"),
+        Order::Trending => (TRENDING, COUNT, "trend"),
+        Order::Online => (ONLINE, COUNT_ONLINE, "name_key"),
+        Order::Featured => (FEATURED, COUNT_FEATURED, "featured_at"),
+    };
+    let query = sqlx::query(items).bind(i64::from(*limit)).bind(i64::from(*offset));
+    let query = match key {
+        Key::Number(number) => query.bind(*number),
+        Key::Text(text) => query.bind(text.clone()),
+    };
+    let (mut query, mut total) = (query.bind(after.clone()), sqlx::query(count));
+    if *order == Order::Online {
+        (query, total) = (query.bind(now_ms), total.bind(now_ms));
     }
-    let agents = query.fetch_all(&mut *conn).await?.iter().map(stored).collect::<Result<_>>()?;
-    Ok((agents, number(&sqlx::query(count).fetch_one(conn).await?)?))
+    let rows = query.fetch_all(&mut *conn).await?;
+    let next = rows.last().filter(|_| rows.len() == *limit as usize).map(|row| {
+        let key = match order {
+            Order::Online => Key::Text(row.try_get(column)?),
+            Order::Newest | Order::Trending | Order::Featured => Key::Number(row.try_get(column)?),
+        };
+        Ok::<_, DbError>(Place(*order, key, row.try_get("id")?))
+    });
+    let total = number(&total.fetch_one(conn).await?)?;
+    Ok((rows.iter().map(stored).collect::<Result<_>>()?, total, next.transpose()?))
 }
 
-/// Values and how many agents have each, most frequent first.
-pub(crate) async fn facet(
-    conn: &mut AnyConnection,
-    query: &'static str,
-    limit: u32,
-) -> Result<Vec<landline_api::agents::Facet>> {
-    let rows = sqlx::query(query).bind(i64::from(limit)).fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| Ok(landline_api::agents::Facet { value: row.try_get("value")?, count: number(row)? }))
-        .collect()
+/// How much agents are called, of those that are.
+pub(crate) async fn trends(conn: &mut AnyConnection) -> Result<HashMap<AgentId, i64>> {
+    let rows = sqlx::query(TRENDS).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((id(row, "id")?, row.try_get("trend")?))).collect()
+}
+
+pub(crate) async fn set_trends(tx: &mut AnyConnection, trends: &[(AgentId, i64)]) -> Result<()> {
+    for (agent, trend) in trends {
+        sqlx::query(SET_TREND).bind(*trend).bind(agent.to_string()).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Rows that one statement reads by their ids.
+const MANY: usize = 64;
+/// [`GET`] for so many.
+static GET_MANY: LazyLock<String> = LazyLock::new(|| {
+    let places: Vec<String> = (1..=MANY).map(|place| format!("${place}")).collect();
+    format!("{} FROM agents a WHERE a.id IN ({})", concat!("SELECT ", columns!()), places.join(", "))
+});
+
+/// The queries that are not written out, by name.
+pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
+    vec![("GET_MANY", &GET_MANY)]
+}
+
+/// The agents with these ids, in any order, without those that are not there.
+pub(crate) async fn many(conn: &mut AnyConnection, agents: &[AgentId]) -> Result<Vec<Stored>> {
+    let mut found = Vec::with_capacity(agents.len());
+    for some in agents.chunks(MANY) {
+        // The places that are left repeat the last id, which changes no answer.
+        let places = (0..MANY).map(|place| some.get(place).or(some.last()).map(ToString::to_string));
+        let query = places.fold(sqlx::query(GET_MANY.as_str()), |query, id| query.bind(id));
+        for row in &query.fetch_all(&mut *conn).await? {
+            found.push(stored(row)?);
+        }
+    }
+    Ok(found)
 }
 
 async fn ids(conn: &mut AnyConnection, query: &'static str, since: Option<i64>) -> Result<Vec<AgentId>> {
@@ -265,6 +304,17 @@ async fn ids(conn: &mut AnyConnection, query: &'static str, since: Option<i64>) 
         query = query.bind(since);
     }
     query.fetch_all(conn).await?.iter().map(|row| id(row, "id")).collect()
+}
+
+/// Agents that can be called now.
+pub(crate) async fn online_ids(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<AgentId>> {
+    ids(conn, ONLINE_IDS, Some(now_ms)).await
+}
+
+/// The visible agent of a name, without regard to case.
+pub(crate) async fn named(conn: &mut AnyConnection, name: &str) -> Result<Option<AgentId>> {
+    let row = sqlx::query(NAMED).bind(model::name_key(name)).fetch_optional(conn).await?;
+    row.as_ref().map(|row| id(row, "id")).transpose()
 }
 
 pub(crate) async fn blocked(conn: &mut AnyConnection) -> Result<Vec<AgentId>> {

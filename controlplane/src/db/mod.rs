@@ -7,6 +7,7 @@
 //!   fails half-way for a lock; on Postgres both are the same pool.
 
 mod backup;
+pub(crate) mod batch;
 mod dialect;
 pub mod outbox;
 
@@ -152,12 +153,14 @@ async fn connect(dialect: Dialect, connections: u32, options: &AnyConnectOptions
 pub fn all_queries() -> Vec<(&'static str, &'static str)> {
     [
         outbox::QUERIES,
-        crate::agents::search::QUERIES,
         crate::agents::store::QUERIES,
+        &crate::agents::store::made_queries(),
         crate::auth::store::QUERIES,
+        crate::discovery::store::QUERIES,
         crate::feed::store::QUERIES,
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,
+        crate::pulse::store::QUERIES,
         crate::relay::store::QUERIES,
         &crate::relay::store::made_queries(),
     ]

@@ -72,7 +72,7 @@ pub(crate) enum Directory {
     Removed,
 }
 
-/// Publishes a change of the directory.
+/// Publishes a change of the directory, to the index of searches too.
 pub(crate) fn publish_change(exchange: &Exchange, what: Directory, agent: AgentId, name: &str, at: i64) {
     let kind = match what {
         Directory::Registered => "agent.registered",
@@ -81,4 +81,5 @@ pub(crate) fn publish_change(exchange: &Exchange, what: Directory, agent: AgentI
     };
     let data = Change { ts: rfc3339_ms(at), agent_id: agent, name: name.to_owned() };
     exchange.events.publish(Topic::Agents, serde_json::to_string(&data).ok().map(|json| (kind, json)));
+    exchange.search.ring();
 }

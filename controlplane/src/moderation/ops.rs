@@ -22,11 +22,12 @@ pub async fn block(exchange: &Exchange, agent: AgentId, reason: Option<String>) 
     let mut tx = exchange.db.begin().await?;
     agents::ops::stored(&mut tx, agent).await?;
     let blocked = reason.is_some();
-    store::set_block(&mut tx, agent, blocked.then_some(now_ms), reason).await?;
+    store::set_block(&mut tx, agent, blocked.then_some(now_ms), reason, now_ms).await?;
     let state = store::state(&mut tx, agent).await?;
     outbox::append(&mut tx, &Op::Block { agent, blocked }, now_ms).await?;
     tx.commit().await?;
     exchange.ring();
+    exchange.search.ring();
     tracing::info!(%agent, blocked, "moderation");
     state.ok_or_else(|| Error::plain(Code::NotFound))
 }

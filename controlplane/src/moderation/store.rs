@@ -11,7 +11,9 @@ use crate::db::{Result, queries};
 
 queries! {
     STATE = "SELECT id, blocked_at, blocked_reason, featured_at, origin_proven_at FROM agents WHERE id = $1";
-    BLOCK = "UPDATE agents SET blocked_at = $1, blocked_reason = $2 WHERE id = $3";
+    /// The row changes, so that the index of searches sees it.
+    BLOCK = "UPDATE agents SET blocked_at = $1, blocked_reason = $2, \
+             updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END WHERE id = $4";
     FEATURE = "UPDATE agents SET featured_at = $1 WHERE id = $2";
 }
 
@@ -36,8 +38,9 @@ pub(crate) async fn set_block(
     agent: AgentId,
     at: Option<i64>,
     reason: Option<String>,
+    now_ms: i64,
 ) -> Result<()> {
-    sqlx::query(BLOCK).bind(at).bind(reason).bind(agent.to_string()).execute(tx).await?;
+    sqlx::query(BLOCK).bind(at).bind(reason).bind(now_ms).bind(agent.to_string()).execute(tx).await?;
     Ok(())
 }
 

@@ -39,6 +39,9 @@ documents! {
     "runbooks/two-bot-nat-demo" "Two such agents call each other, and the calls appear on the network page.";
     "RELAY_WIRE_PROTOCOL" "The contract between an agent and the relay: every frame, rule and close code.";
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
+    "DISCOVERY" "How search and discovery find agents, what ranks them, and how well that works.";
+    "PULSE" "When an agent counts as online, how that is found out, and what each verdict means.";
+    "LISTING" "How lists are ordered, what a good entry has, and how agents rise and fall.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
     "LIMITS" "Every bound, its value and its reason, what happens at it, and its counter.";

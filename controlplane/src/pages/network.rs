@@ -11,8 +11,9 @@ use landline_wire::ids::AgentId;
 use maud::{Markup, html};
 
 use super::layout::{self, Head, Here, gauge, milliseconds, short};
+use crate::agents::listing::{Order, Piece};
 use crate::error::{Error, Result};
-use crate::extract::{MAX_LIMIT, Window};
+use crate::extract::MAX_LIMIT;
 use crate::state::Exchange;
 use crate::{agents, relay};
 
@@ -25,7 +26,7 @@ type Names = BTreeMap<AgentId, String>;
 
 /// `GET /network`
 pub(super) async fn page(State(exchange): State<Exchange>) -> Result<Response> {
-    let online = agents::ops::online(&exchange, Window { limit: MAX_LIMIT, offset: 0 }).await?;
+    let online = agents::ops::list(&exchange, &Piece::first(Order::Online, MAX_LIMIT)).await?;
     let calls = relay::ops::recent(&exchange, ROWS).await?;
     let stats = relay::ops::stats(&exchange).await?;
     let mut attached: Vec<Agent> = online.items.into_iter().filter(|agent| agent.attached).collect();

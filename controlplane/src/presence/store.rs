@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::model::Other;
 use crate::auth::store::{Sixteen, id};
+use crate::db::batch::{self, BATCH, batch};
 use crate::db::{Result, queries};
 
 queries! {
@@ -36,8 +37,8 @@ queries! {
     COUNT_SESSIONS = "SELECT COUNT(*) AS n FROM sessions WHERE ended_at IS NULL";
     NODE_URL = "SELECT n.public_url FROM sessions s JOIN nodes n ON n.id = s.node WHERE s.agent = $1 \
                 AND s.ended_at IS NULL AND s.node <> $2 ORDER BY s.started_at DESC LIMIT 1";
-    INTERVALS = "SELECT started_at, ended_at FROM sessions WHERE agent = $1 AND (ended_at IS NULL OR ended_at > $2) \
-                 ORDER BY started_at DESC LIMIT 5000";
+    INTERVALS = concat!("SELECT agent, started_at, ended_at FROM sessions WHERE (ended_at IS NULL OR ended_at > $65) \
+                         AND agent IN ", batch!(), " ORDER BY started_at DESC LIMIT 50000");
     LIST = "SELECT id, agent, node, started_at, jti FROM sessions WHERE ended_at IS NULL \
             ORDER BY started_at DESC, id LIMIT $1 OFFSET $2";
     FORGET = "DELETE FROM sessions WHERE ended_at < $1";
@@ -176,9 +177,20 @@ pub(crate) async fn node_url(conn: &mut AnyConnection, agent: AgentId, except: N
     Ok(row.map(|row| row.try_get::<Option<String>, _>("public_url")).transpose()?.flatten())
 }
 
-pub(crate) async fn intervals(conn: &mut AnyConnection, agent: AgentId, since: i64) -> Result<Vec<(i64, Option<i64>)>> {
-    let rows = sqlx::query(INTERVALS).bind(agent.to_string()).bind(since).fetch_all(conn).await?;
-    rows.iter().map(|row| Ok((row.try_get("started_at")?, row.try_get("ended_at")?))).collect()
+/// When agents held lines, as far as it was after `since`; an open line has no end. Of very many lines the newest.
+pub(crate) async fn intervals(
+    conn: &mut AnyConnection,
+    agents: &[AgentId],
+    since: i64,
+) -> Result<HashMap<AgentId, Vec<(i64, Option<i64>)>>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for some in agents.chunks(BATCH) {
+        for row in batch::bind(INTERVALS, some).bind(since).fetch_all(&mut *conn).await? {
+            let interval = (row.try_get("started_at")?, row.try_get("ended_at")?);
+            found.entry(id(&row, "agent")?).or_default().push(interval);
+        }
+    }
+    Ok(found)
 }
 
 /// Lines that are up, per switch that has any.

@@ -1,7 +1,7 @@
 //! The record of calls: what the switches report of each, once each, and what is published of it; and the calls that the
 //! exchange makes itself, to agents without a line ([`direct`]).
 //!
-//! Owns `calls`, `agent_hours`, `record_cursors` and `report_cursors`. Invariants: a record is stored once, in one
+//! Owns `calls`, `agent_hours`, `agent_callers`, `record_cursors` and `report_cursors`. Invariants: a record is stored once, in one
 //! transaction with the place that its log has reached, and a batch of reports likewise with its sequence; a record has
 //! nothing but the eight published fields.
 //!
@@ -21,5 +21,6 @@ mod record;
 pub(crate) mod store;
 pub(crate) mod sweep;
 
-pub(crate) use model::event;
 pub use model::{Figures, percentile};
+pub(crate) use model::{event, milliseconds};
+pub(crate) use store::QUARTER_MS;

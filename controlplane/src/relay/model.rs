@@ -25,9 +25,9 @@ pub(crate) fn milliseconds(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
 
-/// Did the call count as a success of the callee? It answered, or refused, but did not fail.
-pub(crate) fn is_good(status: u16) -> bool {
-    status < 500
+/// Did the call count as a success of the callee? It reached the agent, which answered, or refused, but did not fail.
+pub(crate) fn is_good(record: &CallRecord) -> bool {
+    record.status_code < 500 && record.reached_agent()
 }
 
 /// The `q`th percentile (0 to 100) of sorted values, by nearest rank.
@@ -40,7 +40,7 @@ pub fn percentile(sorted: &[u64], q: f64) -> Option<u64> {
 }
 
 /// Figures of the calls to one agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
     /// Median latency of the last answered calls, milliseconds.
     pub p50_ms: Option<f64>,
@@ -50,8 +50,16 @@ pub struct Figures {
     pub sample: u64,
     /// Calls in the last 24 hours.
     pub calls_24h: u64,
-    /// Of those, the ones that did not fail.
+    /// Of those, the ones that reached the agent and did not fail.
     pub good_24h: u64,
+}
+
+impl Figures {
+    /// The same with latencies of these answers, microseconds in any order.
+    pub(crate) fn with_latencies(self, values: Vec<u64>) -> Self {
+        let (p50_ms, p99_ms, sample) = latencies(values);
+        Self { p50_ms, p99_ms, sample, ..self }
+    }
 }
 
 /// p50 and p99 in milliseconds of latencies in microseconds, in any order.

@@ -6,13 +6,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::store;
+use crate::agents::trend;
 use crate::auth;
 use crate::db::{Result, outbox};
 use crate::presence::{self, SILENCE_MS};
+use crate::pulse;
 use crate::state::Exchange;
 
 /// Between two looks for silent switches.
 const TICK: Duration = Duration::from_secs(15);
+/// Ticks between two looks at how much agents are called: a minute.
+const TICKS_PER_TREND: u64 = 4;
 /// Ticks between two sweeps of old rows: five minutes.
 const TICKS_PER_SWEEP: u64 = 20;
 /// Calls deleted in one transaction, so that a sweep never holds the writer for long.
@@ -35,6 +39,11 @@ pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
         {
             tracing::warn!(%error, "silent switches could not be swept");
         }
+        if tick % TICKS_PER_TREND == 0
+            && let Err(error) = trend::refresh(exchange).await
+        {
+            tracing::warn!(%error, "how much agents are called could not be computed");
+        }
         if tick % TICKS_PER_SWEEP == TICKS_PER_SWEEP - 1
             && let Err(error) = forget_old(exchange).await
         {
@@ -56,7 +65,8 @@ pub async fn forget_old(exchange: &Exchange) -> Result<()> {
         }
     }
     let mut conn = exchange.db.write().acquire().await?;
-    store::forget_rest(&mut conn, before).await?;
+    store::forget_rest(&mut conn, before, exchange.clock.now_ms()).await?;
+    pulse::store::forget(&mut conn, before).await?;
     presence::store::forget(&mut conn, before).await?;
     Ok(())
 }

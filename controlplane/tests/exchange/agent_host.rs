@@ -40,6 +40,8 @@ pub(crate) enum Reply {
     Stall(Vec<u8>),
     /// This head, then bytes without end.
     Endless(Vec<u8>),
+    /// What a function makes of the request.
+    Made(Arc<dyn Fn(&str) -> Reply + Send + Sync>),
 }
 
 /// An answer with a length.
@@ -84,8 +86,13 @@ impl Host {
 
 async fn one(mut socket: TcpStream, reply: Reply, requests: Arc<Mutex<Vec<String>>>) {
     let Some(request) = read(&mut socket).await else { return };
-    requests.lock().unwrap().push(request);
+    requests.lock().unwrap().push(request.clone());
+    let reply = match reply {
+        Reply::Made(make) => make(&request),
+        reply => reply,
+    };
     match reply {
+        Reply::Made(_) => panic!("a function made a function"),
         Reply::Bytes(bytes) => {
             let _ = socket.write_all(&bytes).await;
         }

@@ -203,6 +203,7 @@ on_both! {
         world.record(&mut switch, calls.collect()).await;
         world.report(&mut switch, vec![up(&bots[3], 3)]).await;
 
+        landline_controlplane::agents::trend::refresh(&world.exchange).await.unwrap();
         let names = |answer: serde_json::Value| -> Vec<String> {
             answer["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
         };
@@ -214,39 +215,6 @@ on_both! {
             let problem = world.get(&format!("/v1/agents?{path}")).await.problem("invalid_query");
             assert_eq!(problem["params_hint"]["field"], field);
         }
-    }
-
-    async fn search_finds_by_words_skills_and_tags(world) {
-        let card = |name: &str, skill: &str, tag: &str| json!({"card": {"name": name, "description": "Does 100% of_the work.",
-            "provider": {"organization": "ACME"}, "skills": [{"id": skill, "name": skill, "tags": [tag]}]}, "category": "chat"});
-        for (name, skill, tag) in [("Translator", "translate-text", "Language"), ("Text Counter", "count", "language"), ("Painter", "draw", "art")] {
-            world.post("/v1/agents", None, card(name, skill, tag)).await.ok(201);
-        }
-        let found = async |query: &str| -> Vec<String> {
-            let answer = world.get(&format!("/v1/search?{query}")).await.ok(200);
-            assert_eq!(answer["total"].as_u64().unwrap() as usize, answer["items"].as_array().unwrap().len());
-            answer["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
-        };
-        assert_eq!(found("q=text").await, ["Text Counter", "Translator"]);
-        assert_eq!(found("q=TEXT%20count").await, ["Text Counter"]);
-        assert_eq!(found("tag=language").await.len(), 2);
-        assert_eq!(found("skill=translate").await, ["Translator"]);
-        assert_eq!(found("tag=art&category=coding").await, [""; 0]);
-        assert_eq!(found("tag=art&provider=acme&online=false").await, ["Painter"]);
-        assert_eq!(found("tag=art&online=true").await, [""; 0]);
-        assert_eq!(found("q=%25").await.len(), 3, "a percent sign is a percent sign");
-        assert_eq!(found("q=f_t").await.len(), 3);
-        assert_eq!(found("q=o_the").await, [""; 0], "an underscore is an underscore");
-        let hit = &world.get("/v1/search?q=painter").await.ok(200)["items"][0];
-        assert_eq!((hit["score"].as_f64(), &hit["highlights"]), (Some(1.0), &json!(["Painter"])));
-        world.get("/v1/search").await.problem("invalid_query");
-        world.get("/v1/search?category=chat").await.problem("invalid_query");
-
-        let facets = world.get("/v1/agents/facets").await.ok(200);
-        assert_eq!(facets["tags"][0], json!({"value": "language", "count": 2}));
-        assert_eq!(facets["categories"], json!([{"value": "chat", "count": 3}]));
-        assert_eq!(facets["providers"], json!([{"value": "ACME", "count": 3}]));
-        assert_eq!(facets["service_classes"], json!([]));
     }
 
     async fn reliability_comes_from_lines_and_calls(world) {

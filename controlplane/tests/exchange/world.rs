@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use landline_controlplane::Exchange;
 use landline_controlplane::clock::{Clock, Hand};
 use landline_controlplane::config::{Config, RateLimits};
+use landline_controlplane::discovery;
 use landline_controlplane::extract::Peer;
 use landline_link::{CallRecord, Credential, RecordBatch, Report, ReportBatch, Route, SessionUp};
 use landline_wire::ids::{AgentId, NodeId, SessionId};
@@ -170,6 +171,11 @@ impl World {
         panic!("the log's place cannot be moved");
     }
 
+    /// Lets the search index follow what happened so far, and gives how many agents it brought in or took out.
+    pub(crate) async fn indexed(&self) -> u64 {
+        discovery::ops::catch_up(&self.exchange).await.unwrap()
+    }
+
     /// Is the agent's row shown as attached?
     pub(crate) async fn attached(&self, bot: &Bot) -> bool {
         self.get(&format!("/v1/agents/{}", bot.id)).await.ok(200)["attached"] == true
@@ -258,6 +264,7 @@ async fn open(database_url: String, adjust: fn(&mut Config)) -> World {
     adjust(&mut config);
     let (clock, hand) = Clock::manual(START_MS);
     let exchange = Exchange::open(config, clock).await.unwrap();
+    discovery::ops::catch_up(&exchange).await.unwrap();
     World { router: exchange.router(), exchange, clock: hand, dir }
 }
 

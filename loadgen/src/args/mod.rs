@@ -6,8 +6,8 @@ mod shared;
 use clap::{Parser, Subcommand};
 
 pub use scenarios::{
-    CallsArgs, ChurnArgs, IdleArgs, MixedArgs, OnewayArgs, RawArgs, RawServerArgs, RegisterArgs, SlowArgs, StormArgs,
-    StreamArgs, Trigger, Via,
+    CallsArgs, ChurnArgs, DirectoryArgs, IdleArgs, MixedArgs, OnewayArgs, RawArgs, RawServerArgs, RegisterArgs,
+    SearchArgs, SlowArgs, StormArgs, StreamArgs, Trigger, Via,
 };
 pub use shared::{Arrivals, Open, Run, Shape, Sources, Target};
 
@@ -42,6 +42,10 @@ pub enum Command {
     Slow(SlowArgs),
     /// Agents are registered, as fast as the server lets them.
     Register(RegisterArgs),
+    /// A made-up directory of plausible agents is registered, and stays.
+    Directory(DirectoryArgs),
+    /// Searches, discoveries and facets at a rate, as people and agents would ask in such a directory.
+    Search(SearchArgs),
     /// The raw floor's clients: the bytes and messages of `calls`, relayed by `raw-server` without a thought.
     Raw(RawArgs),
     /// The raw floor's server: one core that passes bytes between pairs of connections.
@@ -61,6 +65,8 @@ impl Command {
             Self::Mixed(args) => Some(&args.run),
             Self::Slow(args) => Some(&args.run),
             Self::Register(args) => Some(&args.run),
+            Self::Directory(args) => Some(&args.run),
+            Self::Search(args) => Some(&args.run),
             Self::Raw(args) => Some(&args.run),
             Self::RawServer(_) => None,
         }

@@ -1,6 +1,7 @@
 //! Options of each scenario.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -245,6 +246,41 @@ pub struct RegisterArgs {
     pub server: Target,
     /// The run: each thread registers over a connection of its own. It ends when all are registered, after --seconds at
     /// the latest.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// `directory`
+#[derive(Debug, Clone, Args)]
+pub struct DirectoryArgs {
+    /// Agents to register. They stay in the directory.
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
+    pub agents: usize,
+    /// Write them to this file instead, one registration in each line.
+    #[arg(long, value_name = "FILE")]
+    pub dump: Option<PathBuf>,
+    /// Where to.
+    #[command(flatten)]
+    pub server: Target,
+    /// The run: each thread registers over a connection of its own. It ends when all are registered, after --seconds at
+    /// the latest.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// `search`
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Questions of each kind per second: searches, discoveries, facets.
+    #[arg(long, value_name = "PER_SECOND", default_value = "50", value_parser = positive)]
+    pub rate: f64,
+    /// Rows of a search.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub limit: u32,
+    /// Where to.
+    #[command(flatten)]
+    pub server: Target,
+    /// The run: each thread asks over a connection of its own.
     #[command(flatten)]
     pub run: Run,
 }

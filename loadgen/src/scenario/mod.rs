@@ -2,12 +2,14 @@
 
 pub mod calls;
 pub mod churn;
+pub mod directory;
 pub mod idle;
 mod lines;
 pub mod mixed;
 pub mod oneway;
 pub mod raw;
 pub mod register;
+pub mod search;
 pub mod slow;
 pub mod storm;
 pub mod stream;
@@ -42,6 +44,8 @@ pub fn run(command: &Command) -> anyhow::Result<Option<Report>> {
         Command::Mixed(args) => mixed::run(args),
         Command::Slow(args) => slow::run(args),
         Command::Register(args) => register::run(args),
+        Command::Directory(args) => directory::run(args),
+        Command::Search(args) => search::run(args),
         Command::Raw(args) => raw::run(args),
         Command::RawServer(args) => return raw::serve(args).map(|()| None),
     }

@@ -113,6 +113,12 @@ pub struct Agent {
     pub attached: bool,
     /// What probing said last.
     pub pulse: Pulse,
+    /// What a good entry has, and what of it is missing.
+    #[serde(default)]
+    pub quality: Quality,
+    /// How far it has got: `new`, `basic`, `listed`, `proven` or `dormant`.
+    #[serde(default)]
+    pub tier: String,
     /// Was it claimed by its owner?
     pub claimed: bool,
     /// Does its card carry a signature that verified?
@@ -164,6 +170,37 @@ pub struct Pulse {
     pub checked_at: Option<String>,
 }
 
+/// How an agent's endpoint answered of late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PulseHistory {
+    /// What is known now.
+    pub pulse: Pulse,
+    /// Why the verdict is not `callable`, as a word.
+    pub reason: Option<String>,
+    /// The last probes, newest first.
+    pub probes: Vec<Probe>,
+}
+
+/// One probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// When.
+    pub at: String,
+    /// What it found.
+    pub verdict: String,
+    /// Time to the answer of the call, milliseconds; null if there was no call, or no answer.
+    pub latency_ms: Option<f64>,
+}
+
+/// What an agent meets of what a good entry has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Quality {
+    /// Is nothing missing?
+    pub passed: bool,
+    /// What is missing, as words that do not change.
+    pub missing: Vec<String>,
+}
+
 /// An anchor in a transparency log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rekor {
@@ -178,21 +215,21 @@ pub struct Rekor {
 /// How an agent did of late. Shares are 0 to 1; null where nothing is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
-    /// Share of the last 24 hours (or of its life, if shorter) with a line.
+    /// Share of the last 24 hours (or of its life, if shorter) with a line, or callable at its URL.
     pub uptime_24h: Option<f64>,
     /// The same for 7 days.
     pub uptime_7d: Option<f64>,
-    /// Median of the last answered calls, milliseconds.
+    /// Median of the last answered calls, milliseconds; of the last good probes if there were no calls.
     pub latency_p50_ms: Option<f64>,
     /// 99th percentile of the same.
     pub latency_p99_ms: Option<f64>,
     /// Calls to it in the last 24 hours.
     pub calls_24h: u64,
-    /// Share of them that ended below status 500.
+    /// Share of them that the agent answered with a status below 500.
     pub success_rate_24h: Option<f64>,
     /// When it was last attached or sent a heartbeat.
     pub last_seen: String,
-    /// Calls behind the latencies.
+    /// Calls, or probes, behind the latencies.
     pub sample_count: u64,
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`agents`] | registration, the agent row, lists, reliability |
 //! | [`auth`] | keys, tokens, revocation |
+//! | [`discovery`] | finding an agent for a task |
 //! | [`relay`] | the record of calls, statistics, status |
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
@@ -15,6 +16,7 @@
 pub mod admin;
 pub mod agents;
 pub mod auth;
+pub mod discovery;
 pub mod events;
 pub mod problem;
 pub mod relay;
@@ -33,6 +35,21 @@ pub struct Page<T> {
     pub limit: u32,
     /// So many were skipped.
     pub offset: u32,
+}
+
+/// A piece of a list that can also be read on from a place, whatever was added before it meanwhile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listing<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+    /// At most so many were asked for.
+    pub limit: u32,
+    /// So many were skipped; 0 if a cursor was given.
+    pub offset: u32,
+    /// The `cursor` with which the next piece begins; null at the end.
+    pub next_cursor: Option<String>,
 }
 
 /// Events, newest first.

@@ -26,6 +26,8 @@ pub(crate) struct Call {
     /// Unix milliseconds.
     pub(crate) ts: i64,
     pub(crate) began: Instant,
+    /// Was the agent asked?
+    pub(crate) reached: bool,
 }
 
 /// A call that has begun and is owed a record. Dropped without an end, its caller went away.
@@ -43,6 +45,14 @@ impl Audit {
     /// Milliseconds since the call began, as `Server-Timing` has it.
     pub(crate) fn so_far_ms(&self) -> f64 {
         self.call.as_ref().map_or(0.0, |call| call.began.elapsed().as_secs_f64() * 1_000.0)
+    }
+
+    /// The call was turned away at the agent's door: its record says that it took no time.
+    pub(crate) async fn turned_away(&mut self, status: u16) {
+        if let Some(call) = &mut self.call {
+            call.reached = false;
+        }
+        self.end(status).await;
     }
 
     /// The call ended with this status. Returns when the record is stored and published; a caller that leaves meanwhile
@@ -67,7 +77,7 @@ impl Audit {
             a2a_method: call.method.map(Into::into),
             request_id: call.request_id.into(),
             status_code: status,
-            latency_us: u64::try_from(call.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            latency_us: if call.reached { CallRecord::took(call.began.elapsed()) } else { 0 },
             route: Route::HttpDirect,
         };
         let runtime = tokio::runtime::Handle::try_current().ok()?;

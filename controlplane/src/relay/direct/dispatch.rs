@@ -63,6 +63,7 @@ async fn dispatch(exchange: &Exchange, caller: Caller, request: Request) -> Resu
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
             ts,
             began,
+            reached: true,
         };
         Audit::open(exchange, call)
     };
@@ -130,7 +131,7 @@ async fn refuse(mut audit: Audit, error: Error) -> Error {
     if problem.code == Code::TokenMissing {
         audit.forget();
     } else {
-        audit.end(problem.code.status()).await;
+        audit.turned_away(problem.code.status()).await;
     }
     problem.into()
 }

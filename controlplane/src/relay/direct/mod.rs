@@ -16,6 +16,7 @@ mod connect;
 mod dispatch;
 mod gate;
 mod guard;
+mod inquiry;
 mod message;
 mod passage;
 mod plan;
@@ -31,6 +32,9 @@ use crate::config::Config;
 use crate::state::Exchange;
 
 pub(crate) use dispatch::call;
+pub(crate) use inquiry::{Heard, Respondent};
+pub(crate) use message::{Binding, Era};
+pub(crate) use passage::Failure;
 
 /// Bytes of an answer: what a long stream of events has, and an end to what never ends.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
@@ -56,7 +60,13 @@ impl Direct {
 
 /// The agent as it can be called at its own URL, if it can.
 fn callee(exchange: &Exchange, agent: &Stored) -> Option<plan::Callee> {
-    let url = agent.url.as_deref().filter(|_| agent.origin_proven)?;
+    if agent.origin_proven { declared(exchange, agent) } else { None }
+}
+
+/// The agent as its card says that it can be called at its own URL, if that is a place that may be called at all. Whether
+/// the host agrees is another question.
+fn declared(exchange: &Exchange, agent: &Stored) -> Option<plan::Callee> {
+    let url = agent.url.as_deref()?;
     let card = serde_json::from_str(&agent.card).ok()?;
     let config = &exchange.config;
     let rules =

@@ -87,9 +87,11 @@ pub(crate) async fn carry(journey: Journey<'_>, request: Request<Full<Bytes>>) -
     }
 }
 
-type Connection = AbortOnDropHandle<()>;
+/// Drives a connection while an answer's body is read; dropped, it ends.
+pub(crate) type Connection = AbortOnDropHandle<()>;
 
-async fn ask(
+/// Connects, asks, and waits for the answer's head.
+pub(crate) async fn ask(
     exchange: &Exchange,
     origin: &Origin,
     request: Request<Full<Bytes>>,

@@ -36,7 +36,7 @@ impl Rules<'_> {
 /// One way to speak to an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interface {
-    target: Target,
+    pub(crate) target: Target,
     pub(crate) binding: Binding,
     pub(crate) era: Era,
     /// `Major.Minor`.
@@ -49,7 +49,7 @@ pub(crate) struct Interface {
 pub(crate) struct Callee {
     pub(crate) origin: Origin,
     /// In the card's order of preference; at least one.
-    interfaces: Vec<Interface>,
+    pub(crate) interfaces: Vec<Interface>,
 }
 
 /// The agent behind a proven `url`, by the interfaces of its card (A2A v1.0 JSON). Only those count that are on the origin
@@ -64,7 +64,8 @@ pub(crate) fn callee(url: &str, interfaces: &Value, rules: Rules<'_>) -> Option<
     (!interfaces.is_empty()).then_some(Callee { origin, interfaces })
 }
 
-fn interface(value: &Value) -> Option<Interface> {
+/// One entry of a card's interfaces (A2A v1.0 JSON). `None`: it is none that we speak, or has no URL that could be called.
+pub(crate) fn interface(value: &Value) -> Option<Interface> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let binding = match text("protocolBinding")? {
         "JSONRPC" => Binding::JsonRpc,
@@ -149,12 +150,18 @@ impl Interface {
 
     /// Where a message is sent to; `None`: the tenant can be no segment of a path.
     fn message_path(&self) -> Option<String> {
+        self.operation_path("message:send")
+    }
+
+    /// Where an operation is asked for, such as `message:send` or `tasks/ID` (HTTP+JSON; JSON-RPC has one path for all of
+    /// them). `None`: the tenant can be no segment of a path.
+    pub(crate) fn operation_path(&self, operation: &str) -> Option<String> {
         if self.binding == Binding::JsonRpc {
             return Some(self.target.path.clone());
         }
         let version = if self.era == Era::V03 { "/v1" } else { "" };
         let tenant = self.tenant.as_ref().map(|tenant| format!("/{tenant}")).unwrap_or_default();
-        (tenant.is_empty() || is_below(&tenant)).then(|| self.below(&format!("{version}{tenant}/message:send")))
+        (tenant.is_empty() || is_below(&tenant)).then(|| self.below(&format!("{version}{tenant}/{operation}")))
     }
 }
 
@@ -183,6 +190,11 @@ pub(crate) fn headers(given: &HeaderMap) -> HeaderMap {
 /// The URL is none that could be called.
 pub(crate) fn origin_of(url: &str) -> Result<Origin, BadUrl> {
     Target::parse(url).map(|target| target.origin)
+}
+
+/// The path of a URL; `None`: it is none that could be called.
+pub(crate) fn path_of(url: &str) -> Option<String> {
+    Some(Target::parse(url).ok()?.path)
 }
 
 #[cfg(test)]

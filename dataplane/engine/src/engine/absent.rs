@@ -33,7 +33,7 @@ impl Engine {
         let origin = request.origin;
         match self.known_absent(request.target, now) {
             Some(answer) => {
-                let reply = self.absent_reply(&answer, request, now);
+                let reply = self.absent_reply(&answer, request);
                 self.reply(origin, reply, now);
                 Ok(())
             }
@@ -93,7 +93,7 @@ impl Engine {
                 }
                 Waiting::Call(request) => {
                     let (origin, unreachable) = (request.origin, LookupAnswer::Failed);
-                    let reply = self.absent_reply(answer.as_ref().unwrap_or(&unreachable), *request, now);
+                    let reply = self.absent_reply(answer.as_ref().unwrap_or(&unreachable), *request);
                     self.reply(origin, reply, now);
                 }
                 Waiting::Status { origin, caller } => {
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// What the caller of an agent without a line here is told. One that the exchange can call directly is audited there.
-    fn absent_reply(&mut self, answer: &LookupAnswer, request: CallRequest, now: Now) -> Reply {
+    fn absent_reply(&mut self, answer: &LookupAnswer, request: CallRequest) -> Reply {
         // The parts of an HTTP body are still unread; those of a line have come, and are lost.
         let is_whole = matches!(request.origin, Origin::Http { .. }) || !request.more;
         match answer {
@@ -116,25 +116,25 @@ impl Engine {
             }
             answer => {
                 self.stats.refused += 1;
-                Reply::Failed(Box::new(self.absent_problem(answer, &request, now)))
+                Reply::Failed(Box::new(self.absent_problem(answer, &request)))
             }
         }
     }
 
-    fn absent_problem(&mut self, answer: &LookupAnswer, request: &CallRequest, now: Now) -> Problem {
+    fn absent_problem(&mut self, answer: &LookupAnswer, request: &CallRequest) -> Problem {
         match answer {
             LookupAnswer::AgentUnknown => Problem::new(Code::NotFound, "No agent has this id."),
             LookupAnswer::AgentGone => Problem::new(Code::Gone, "The agent was removed."),
             LookupAnswer::Agent { blocked: true, .. } => {
-                self.record_refused(request, Code::TargetBlocked, now);
+                self.record_refused(request, Code::TargetBlocked);
                 Problem::plain(Code::TargetBlocked)
             }
             LookupAnswer::Agent { policy, elsewhere, .. } => {
                 if let Err(code) = admits(policy, request.caller) {
-                    self.record_refused(request, code, now);
+                    self.record_refused(request, code);
                     return Problem::new(code, refusal_detail(code));
                 }
-                self.record_refused(request, Code::AgentNotConnected, now);
+                self.record_refused(request, Code::AgentNotConnected);
                 let problem = Problem::plain(Code::AgentNotConnected).retry_after(5);
                 match elsewhere {
                     Some(url) => problem.endpoint(format!("POST {url}/relay/{}", request.target)),

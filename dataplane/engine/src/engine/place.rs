@@ -1,5 +1,7 @@
 //! Calls on their way to a line.
 
+use std::time::Duration;
+
 use landline_link::{CallRecord, Route};
 use landline_wire::bounds::Bound;
 use landline_wire::error::{Code, Problem};
@@ -25,7 +27,7 @@ impl Engine {
         let (target, origin) = (request.target, request.origin);
         let refuse = |problem: Problem| Err(Box::new((origin, problem)));
         if self.credentials.is_blocked(target) {
-            self.record_refused(&request, Code::TargetBlocked, now);
+            self.record_refused(&request, Code::TargetBlocked);
             return refuse(Problem::plain(Code::TargetBlocked));
         }
         if self.credentials.is_removed(target) {
@@ -33,7 +35,7 @@ impl Engine {
         }
         let Some(key) = self.lines.least_busy(target) else { return self.place_absent(request, now) };
         if let Err(code) = self.credentials.may_call(request.caller, target) {
-            self.record_refused(&request, code, now);
+            self.record_refused(&request, code);
             return refuse(Problem::new(code, refusal_detail(code)));
         }
         if let Err(problem) = self.has_room(key, &request) {
@@ -149,7 +151,7 @@ impl Engine {
     }
 
     /// The audit record of a call that reached its target's door and was turned away there.
-    pub(super) fn record_refused(&mut self, request: &CallRequest, code: Code, now: Now) {
+    pub(super) fn record_refused(&mut self, request: &CallRequest, code: Code) {
         // A request whose caller is not known is only counted.
         if code == Code::TokenMissing {
             return;
@@ -161,7 +163,7 @@ impl Engine {
             a2a_method: request.method.clone(),
             request_id: request.request_id.clone(),
             status_code: code.status(),
-            latency_us: now.us.saturating_sub(request.started.us),
+            latency_us: 0,
             route: Route::Relay,
         });
     }
@@ -176,7 +178,7 @@ impl Engine {
             a2a_method: call.method,
             request_id: call.request_id,
             status_code: status,
-            latency_us: now.us.saturating_sub(call.started.us),
+            latency_us: CallRecord::took(Duration::from_micros(now.us.saturating_sub(call.started.us))),
             route: Route::Relay,
         });
     }

@@ -20,8 +20,10 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const FORMAT: u32 = 1;
 
 /// Names of the data directory that are not copied as they are: the process's own, the database, which is copied by the
-/// database, and records of calls on their way there, which the running switch goes on to deliver.
-const LEFT_OUT: [&str; 6] = ["lock", "run.json", "exchange.db", "exchange.db-wal", "exchange.db-shm", "spool"];
+/// database, records of calls on their way there, which the running switch goes on to deliver, and the search index,
+/// which an exchange makes from the database.
+const LEFT_OUT: [&str; 7] =
+    ["lock", "run.json", "exchange.db", "exchange.db-wal", "exchange.db-shm", "spool", "search"];
 /// Files change rarely (a renewed certificate): if one did while we copied, all is copied again, so often at most.
 const TRIES: usize = 3;
 
@@ -167,6 +169,7 @@ mod tests {
             "run.json",
             "exchange.db",
             "exchange.db-wal",
+            "search/v1/meta.json",
             "admin-token",
             "secrets/a",
             "node/lock",

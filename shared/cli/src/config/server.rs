@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::discovery::Weights;
 use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
@@ -94,10 +95,18 @@ pub struct Server {
     pub registration: RegistrationMode,
     /// Requests per time.
     pub rate_limits: RateLimits,
+    /// What counts in discovery.
+    pub rank_weights: Weights,
     /// Origins of pages that may use the API.
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
     pub private_egress: Vec<Cidr>,
+    /// Are agents with a URL probed?
+    pub probes: bool,
+    /// Time between two probes of an agent that answers.
+    pub probe_interval: Duration,
+    /// Time of failing probes after which an agent is dormant.
+    pub dormant_after: Duration,
     /// Days that call records are kept.
     pub audit_days: u32,
     /// Join token and place of the exchange.
@@ -277,8 +286,12 @@ impl Merged {
             database: self.optional(Key::Database, values::database).unwrap_or_default(),
             registration: self.get(Key::Registration, values::registration),
             rate_limits: self.get(Key::RateLimits, values::rate_limits),
+            rank_weights: self.get(Key::RankWeights, values::rank_weights),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
+            probes: self.get(Key::Probes, values::on_off),
+            probe_interval: self.get(Key::ProbeInterval, values::probe_interval),
+            dormant_after: self.get(Key::DormantAfter, values::dormant_after),
             audit_days: self.get(Key::AuditDays, values::days),
             join: self.optional(Key::Join, values::join),
             exchange: self.optional(Key::Exchange, values::host_port),

@@ -154,6 +154,16 @@ pub static SETTINGS: &[Setting] = &[
         "`off`, or class=n/unit by comma, such as registration=10/min,discovery=off; what is not named keeps its default"
     ),
     setting!(
+        RankWeights,
+        "rank_weights",
+        UP | EXCHANGE,
+        "WEIGHTS",
+        "",
+        POLICY,
+        values::rank_weights,
+        "What counts in discovery, as name=number by comma, such as uptime=0.4,offline=0.2; what is not named keeps its default"
+    ),
+    setting!(
         AllowedOrigins,
         "allowed_origins",
         SERVERS,
@@ -172,6 +182,36 @@ pub static SETTINGS: &[Setting] = &[
         POLICY,
         values::networks,
         "Networks by comma, such as 10.1.0.0/16, that are not public but may be called for agents with a URL; none by default"
+    ),
+    setting!(
+        Probes,
+        "probes",
+        UP | EXCHANGE,
+        ON_OFF,
+        "true",
+        POLICY,
+        values::on_off,
+        "Whether agents with a URL are asked there from time to time; without it only those that hold a line are online"
+    ),
+    setting!(
+        ProbeInterval,
+        "probe_interval",
+        UP | EXCHANGE,
+        "TIME",
+        "5m",
+        POLICY,
+        values::probe_interval,
+        "Time between two probes of an agent that answers; it counts as online for twice as long"
+    ),
+    setting!(
+        DormantAfter,
+        "dormant_after",
+        UP | EXCHANGE,
+        "TIME",
+        "24h",
+        POLICY,
+        values::dormant_after,
+        "An agent without a line whose probes have failed for so long is listed as dormant"
     ),
     setting!(
         AuditDays,

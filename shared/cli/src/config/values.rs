@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landline_controlplane::config::RateLimits;
+use landline_controlplane::discovery::Weights;
 use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
@@ -113,6 +114,11 @@ pub fn rate_limits(text: &str) -> Read<RateLimits> {
     text.parse::<RateLimits>().map_err(|error| error.to_string())
 }
 
+/// Weights of discovery; the form is the exchange's.
+pub fn rank_weights(text: &str) -> Read<Weights> {
+    text.parse::<Weights>().map_err(|error| error.to_string())
+}
+
 /// Networks.
 pub fn networks(text: &str) -> Read<Vec<Cidr>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -186,6 +192,22 @@ pub fn deadline(text: &str) -> Read<Duration> {
     duration(text)
         .filter(|time| *time <= Duration::from_secs(3_600))
         .map_or_else(|| expected("a time up to 1h, such as 25s, 500ms or 2m"), Ok)
+}
+
+/// Time between two probes of one agent.
+pub fn probe_interval(text: &str) -> Read<Duration> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(86_400);
+    duration(text)
+        .filter(|time| bounds.contains(time))
+        .map_or_else(|| expected("a time from 1s to 24h, such as 5m"), Ok)
+}
+
+/// Time of failing probes.
+pub fn dormant_after(text: &str) -> Read<Duration> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
+    duration(text)
+        .filter(|time| bounds.contains(time))
+        .map_or_else(|| expected("a time from 1s to 8760h, such as 24h"), Ok)
 }
 
 /// `TOKEN@HOST:PORT`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use landline_controlplane::Exchange;
 use landline_controlplane::clock::Clock;
-use landline_controlplane::config::{Config, Registration};
+use landline_controlplane::config::{Config, Probes, Registration};
 use landline_controlplane::feed::Feed;
 use landline_controlplane::secrets;
 use landline_link::Secret;
@@ -43,10 +43,20 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
     config.prefix.clone_from(&settings.prefix);
     config.registration = registration;
     config.rate_limits = settings.rate_limits.clone();
+    config.rank_weights = settings.rank_weights.clone();
     config.cors_origins.clone_from(&settings.allowed_origins);
     config.private_egress.clone_from(&settings.private_egress);
     config.audit_retention_days = settings.audit_days;
+    config.probes = Probes {
+        on: settings.probes,
+        interval_ms: milliseconds(settings.probe_interval),
+        dormant_after_ms: milliseconds(settings.dormant_after),
+    };
     Ok(config)
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Reads the registration token, or makes it at first use (0600).

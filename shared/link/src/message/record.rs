@@ -5,6 +5,8 @@
 //! and takes of a batch only what lies beyond. So a record counts once, however often it is sent and in whatever
 //! company.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
 use landline_wire::ids::AgentId;
@@ -77,6 +79,7 @@ pub struct CallRecord {
     /// The status that the caller got.
     pub status_code: u16,
     /// Microseconds from the complete request to the end of the answer; published as `latency_ms`, with three decimals.
+    /// 0 if, and only if, the call was turned away before it reached the agent.
     pub latency_us: u64,
     /// How it was routed.
     pub route: Route,
@@ -100,6 +103,16 @@ impl From<Row> for CallRecord {
 }
 
 impl CallRecord {
+    /// Was the agent asked at all?
+    pub fn reached_agent(&self) -> bool {
+        self.latency_us > 0
+    }
+
+    /// The latency of a call that reached the agent: at least a microsecond.
+    pub fn took(time: Duration) -> u64 {
+        u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
+    }
+
     /// Appends the row, as it is on the link. There is one for every call, written on the core that ended it: by hand it
     /// takes a third of the general serializer's time. Rows put one after the other are the body of a batch.
     pub fn encode_into(&self, out: &mut Vec<u8>) {

@@ -1,0 +1,116 @@
+//! From a task to candidates: which agents' texts match it, and how well.
+//!
+//! A task is a sentence or a paragraph, so no agent has all its words: each telling word that an agent has adds its BM25.
+//! A word that no agent has is taken for the words that it may be a typo of, at a discount. Two sets are found, of all
+//! agents and of those that are online: the score has yet to be multiplied with what the rows prove, and an agent that
+//! can be called should not be missed because hundreds that cannot match a little better.
+
+use std::collections::BTreeMap;
+
+use tantivy::collector::TopDocs;
+use tantivy::query::{BooleanQuery, Query};
+use tantivy::{Score, Searcher, TantivyError, Term};
+
+use super::expand::expand;
+use super::index::IndexError;
+use super::query::{Found, Online, online_only, ranked, resolve};
+use super::schema::Fields;
+use super::text;
+
+/// Telling words of a task that are searched for: the rarest of a long one.
+const TASK_WORDS: usize = 24;
+/// Words of a task that are taken for typos: each costs a walk through all words of the index.
+const TYPOS: usize = 6;
+/// What a word counts that the task's word differs from by one letter.
+const ONE_TYPO: Score = 0.6;
+/// The same for two letters.
+const TWO_TYPOS: Score = 0.4;
+/// Candidates of each set that are looked at closer. Several times what is shown: the closer look changes the order.
+pub(super) const POOL: usize = 64;
+/// BM25's bound for the weight of a repeated word, with the usual k1 of 1.2: what a perfect text would reach.
+const SATURATED: f64 = 2.2;
+
+/// A stem that is searched for, what it counts, and what the rarest and most repeated word of its kind would bring.
+struct Sought {
+    stem: String,
+    boost: Score,
+    rarity: f64,
+}
+
+/// How rare a stem is: BM25's inverse document frequency. `None`: nobody has it.
+fn rarity(searcher: &Searcher, fields: &Fields, stem: &str) -> Result<Option<f64>, TantivyError> {
+    let having = searcher.doc_freq(&Term::from_field_text(fields.body, stem))? as f64;
+    let all = searcher.num_docs() as f64;
+    Ok((having > 0.0).then(|| (1.0 + (all - having).max(0.0) / (having + 0.5) + 0.5 / (having + 0.5)).ln()))
+}
+
+/// The stems to search for, of the task's telling words with their stems.
+fn sought(searcher: &Searcher, fields: &Fields, words: &[(String, String)]) -> Result<Vec<Sought>, TantivyError> {
+    let mut sought = Vec::new();
+    let mut typos = 0;
+    for (word, stem) in words {
+        if let Some(rarity) = rarity(searcher, fields, stem)? {
+            sought.push(Sought { stem: stem.clone(), boost: 1.0, rarity });
+        } else if typos < TYPOS {
+            typos += 1;
+            sought.extend(meant(searcher, fields, word)?);
+        }
+    }
+    sought.sort_by(|a, b| (f64::from(b.boost) * b.rarity).total_cmp(&(f64::from(a.boost) * a.rarity)));
+    sought.truncate(TASK_WORDS);
+    Ok(sought)
+}
+
+/// What a word that nobody has may have been meant to be: the nearest words, as stems. They share what the word counts.
+fn meant(searcher: &Searcher, fields: &Fields, word: &str) -> Result<Vec<Sought>, TantivyError> {
+    let meant = expand(searcher, fields.words, word, false)?;
+    let (words, boost) = match meant.one_typo.is_empty() {
+        false => (meant.one_typo, ONE_TYPO),
+        true => (meant.two_typos, TWO_TYPOS),
+    };
+    let mut stems = BTreeMap::new();
+    for word in words {
+        let stem = text::stem(&word);
+        if let Some(rarity) = rarity(searcher, fields, &stem)? {
+            stems.insert(stem, rarity);
+        }
+    }
+    let share = boost / (stems.len().max(1) as Score).sqrt();
+    Ok(stems.into_iter().map(|(stem, rarity)| Sought { stem, boost: share, rarity }).collect())
+}
+
+/// Candidates with their relevance (0 to 1), best first: of all agents unless only those that are online are wanted, and
+/// of those. Blocks.
+pub(super) fn candidates(
+    searcher: &Searcher,
+    fields: &Fields,
+    words: &[(String, String)],
+    online: &Online,
+    live_only: bool,
+) -> Result<Vec<(Found, f64)>, IndexError> {
+    let sought = sought(searcher, fields, words)?;
+    if sought.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Words that nobody has count too: a task of which nothing is known matches nobody well.
+    let unknown = words.len().min(TASK_WORDS).saturating_sub(sought.len()) as f64;
+    let rarest = sought.iter().map(|sought| sought.rarity).fold(0.0, f64::max);
+    let known: f64 = sought.iter().map(|sought| f64::from(sought.boost) * sought.rarity).sum();
+    let perfect = (known + unknown * rarest * 0.5) * SATURATED;
+
+    let terms: Vec<Box<dyn Query>> =
+        sought.iter().map(|sought| ranked(fields.body, &sought.stem, sought.boost)).collect();
+    let query = BooleanQuery::union(terms);
+    let top = || TopDocs::with_limit(POOL).order_by_score();
+    let mut hits = match online.is_empty() {
+        true => Vec::new(),
+        false => online_only(searcher, &query, Some((true, online.clone())), top())?,
+    };
+    if !live_only {
+        hits.extend(searcher.search(&query, &top())?);
+    }
+    hits.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    hits.dedup_by_key(|hit| hit.1);
+    let relevance = |score: Score| (f64::from(score) / perfect).clamp(0.0, 1.0);
+    Ok(resolve(searcher, hits)?.into_iter().map(|found| (found, relevance(found.score))).collect())
+}

@@ -1,0 +1,214 @@
+//! Use cases of the pulse.
+
+use std::collections::HashMap;
+
+use landline_api::agents::{Probe, PulseHistory};
+use landline_api::time::rfc3339_ms;
+use landline_wire::ids::AgentId;
+use sqlx::AnyConnection;
+
+use super::judge::Found;
+use super::model::{self, Pulse, Verdict};
+use super::probe::{self, Outcome};
+use super::schedule::{self, History};
+use super::store::{self, Record};
+use crate::agents::{self, Stored};
+use crate::db::{self, Result};
+use crate::error;
+use crate::relay::direct::Respondent;
+use crate::relay::milliseconds;
+use crate::secrets::random;
+use crate::state::Exchange;
+
+/// How soon after its registration, or a new card, an agent is asked: at most so many milliseconds, so that many
+/// registrations at once are not many probes at once.
+const FIRST_WITHIN_MS: i64 = 2_000;
+
+/// An agent was registered, or its card replaced: what was known of the URL counts no more. A proof that a probe gave is
+/// taken back; the next probe gives it again if it holds.
+pub(crate) async fn card_given(tx: &mut AnyConnection, agent: AgentId, has_url: bool, now_ms: i64) -> Result<()> {
+    store::unprove(tx, agent).await?;
+    store::end_span(tx, agent, now_ms).await?;
+    if has_url {
+        let soon = (chance() * FIRST_WITHIN_MS as f64) as i64;
+        store::enrol(tx, agent, now_ms, now_ms + soon).await
+    } else {
+        store::leave(tx, agent).await
+    }
+}
+
+/// A number from 0 to 1. Without randomness times are not spread, and nothing else goes wrong.
+fn chance() -> f64 {
+    random::<4>().map_or(0.5, |bytes| f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX))
+}
+
+/// An agent that is to be asked now, with what is known of it.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) agent: Stored,
+    record: Record,
+    /// `None`: there is nobody who could be asked.
+    pub(crate) host: Option<Respondent>,
+}
+
+/// What a probe of this agent needs; `None`: it was removed or blocked, or has no URL any more.
+pub(crate) async fn due(exchange: &Exchange, agent: AgentId) -> Result<Option<Due>> {
+    let mut conn = exchange.db.read().acquire().await?;
+    let (Some(agent), Some(record)) =
+        (agents::store::get(&mut conn, agent).await?, store::record(&mut conn, agent).await?)
+    else {
+        return Ok(None);
+    };
+    if agent.blocked {
+        return Ok(None);
+    }
+    let host = Respondent::of(exchange, &agent);
+    Ok(Some(Due { agent, record, host }))
+}
+
+/// Puts an agent off whose host has no turn now, to a time in unix milliseconds.
+pub(crate) async fn postpone(exchange: &Exchange, due: &Due, until: i64) -> Result<()> {
+    let mut conn = exchange.db.write().acquire().await?;
+    store::postpone(&mut conn, due.agent.id, due.record.card_at, until).await
+}
+
+/// Asks an agent and stores what follows.
+pub(crate) async fn check(exchange: &Exchange, due: &Due) -> error::Result<()> {
+    let outcome = match &due.host {
+        Some(host) => probe::probe(exchange, &due.agent, &due.record, host).await,
+        None => Outcome::nobody_to_ask(),
+    };
+    exchange.metrics.probed(outcome.verdict.as_str());
+    if outcome.is_gone && agents::ops::remove_unattached(exchange, due.agent.id).await? {
+        tracing::info!(agent = %due.agent.id, "its host says 410: the agent is removed");
+        return Ok(());
+    }
+    Ok(settle(exchange, due, &outcome).await?)
+}
+
+/// Stores what a probe found, unless the card changed meanwhile.
+async fn settle(exchange: &Exchange, due: &Due, outcome: &Outcome) -> Result<()> {
+    let (agent, set_ms) = (due.agent.id, exchange.config.probes.interval_ms);
+    let mut tx = exchange.db.begin().await?;
+    if let Some(host) = &due.host {
+        store::set_host(&mut tx, agent, due.record.card_at, host.host()).await?;
+    }
+    let Some(record) = store::record(&mut tx, agent).await?.filter(|now| now.card_at == due.record.card_at) else {
+        return Ok(());
+    };
+    let now_ms = exchange.clock.now_ms();
+    let neighbours = store::neighbours(&mut tx, agent).await?;
+    let counts_until = now_ms + 2 * schedule::interval(set_ms, neighbours);
+    let proved_at = proof(&mut tx, agent, &record, outcome.found, now_ms).await?;
+    let record = follow(record, outcome, now_ms, counts_until);
+    let history = History { verdict: outcome.verdict, failures: record.failures, neighbours };
+    let next_at = now_ms + schedule::next_probe(history, set_ms, chance());
+    store::save(&mut tx, agent, &Record { proved_at, ..record }, outcome.latency_us, next_at).await?;
+    tx.commit().await?;
+    tracing::debug!(%agent, verdict = outcome.verdict.as_str(), reason = outcome.reason, "probed");
+    Ok(())
+}
+
+/// Gives or takes back the proof of the card's origin. Gives when a probe proved it, if one did.
+async fn proof(
+    tx: &mut AnyConnection,
+    agent: AgentId,
+    record: &Record,
+    found: Found,
+    now_ms: i64,
+) -> Result<Option<i64>> {
+    match found {
+        Found::Same if record.origin_proven_at.is_none() => {
+            agents::store::set_origin_proof(tx, agent, Some(now_ms)).await?;
+            Ok(Some(now_ms))
+        }
+        Found::Other | Found::Closed | Found::Nothing | Found::Gone => {
+            store::unprove(tx, agent).await?;
+            Ok(None)
+        }
+        Found::Same | Found::Busy | Found::Failed(_) => Ok(record.proved_at),
+    }
+}
+
+/// The record after a probe. Pure.
+fn follow(before: Record, outcome: &Outcome, now_ms: i64, counts_until: i64) -> Record {
+    let is_callable = outcome.verdict == Verdict::Callable;
+    let pulse = Pulse {
+        verdict: outcome.verdict,
+        reason: outcome.reason.map(str::to_owned),
+        score: model::score(before.pulse.score, outcome.verdict),
+        checked_at: Some(now_ms),
+        fresh_until: is_callable.then_some(counts_until),
+        failing_since: if is_callable { None } else { before.pulse.failing_since.or(Some(now_ms)) },
+    };
+    let failures = if is_callable { 0 } else { before.failures.saturating_add(1) };
+    let card_path = outcome.card_path.clone().or(before.card_path);
+    Record { pulse, failures, card_path, ..before }
+}
+
+/// The pulses of agents, for their rows; one that has none is not in it.
+pub(crate) async fn of(conn: &mut AnyConnection, agents: &[AgentId]) -> db::Result<HashMap<AgentId, Pulse>> {
+    store::pulses(conn, agents).await
+}
+
+/// How an agent's URL answered of late, probe by probe, newest first.
+pub async fn history(exchange: &Exchange, agent: AgentId) -> error::Result<PulseHistory> {
+    let mut conn = exchange.db.read().acquire().await?;
+    agents::ops::visible(&mut conn, agent).await?;
+    let pulse = of(&mut conn, &[agent]).await?.remove(&agent).unwrap_or(Pulse::UNKNOWN);
+    let probes = store::history(&mut conn, agent).await?.into_iter().map(|(at, verdict, latency)| Probe {
+        at: rfc3339_ms(at),
+        verdict: verdict.as_str().into(),
+        latency_ms: latency.map(|us| milliseconds(us.unsigned_abs())),
+    });
+    Ok(PulseHistory { pulse: pulse.shown(), reason: pulse.reason, probes: probes.collect() })
+}
+
+/// Asks every agent whose time has come, one after the other, and gives how many there were. What the loop does at once
+/// and with regard to hosts, this does in order: for tests, and for an operator who wants to know now.
+pub async fn probe_due(exchange: &Exchange) -> error::Result<usize> {
+    let mut asked = 0;
+    loop {
+        let now_ms = exchange.clock.now_ms();
+        let taken = store::take(&mut *exchange.db.write().acquire().await?, now_ms, now_ms + 60_000, 64).await?;
+        if taken.is_empty() {
+            return Ok(asked);
+        }
+        for agent in taken {
+            if let Some(due) = due(exchange, agent).await? {
+                check(exchange, &due).await?;
+                asked += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(pulse: Pulse, failures: u32) -> Record {
+        Record { pulse, card_at: 1, failures, probes: 0, card_path: None, proved_at: None, origin_proven_at: None }
+    }
+
+    #[test]
+    fn failing_begins_with_the_first_failure_and_ends_with_the_first_answer() {
+        let failed = Outcome::end(Verdict::Timeout, "no_answer", Found::Same, None);
+        let answered = Outcome { verdict: Verdict::Callable, reason: None, ..failed.clone() };
+        let one = follow(record(Pulse::UNKNOWN, 0), &failed, 100, 300);
+        let two = follow(one.clone(), &failed, 200, 400);
+        let three = follow(two.clone(), &answered, 300, 500);
+        assert_eq!((one.failures, two.failures, three.failures), (1, 2, 0));
+        assert_eq!(two.pulse.failing_since, Some(100));
+        assert_eq!((two.pulse.fresh_until, three.pulse.fresh_until), (None, Some(500)));
+        assert_eq!((three.pulse.failing_since, three.pulse.reason), (None, None));
+    }
+
+    #[test]
+    fn a_card_stays_where_it_was_found() {
+        let there = Outcome { card_path: Some("/x".into()), ..Outcome::end(Verdict::Timeout, "", Found::Same, None) };
+        let lost = Outcome { card_path: None, ..there.clone() };
+        let record = follow(follow(record(Pulse::UNKNOWN, 0), &there, 1, 2), &lost, 2, 3);
+        assert_eq!(record.card_path.as_deref(), Some("/x"));
+    }
+}

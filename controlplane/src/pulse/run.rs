@@ -1,0 +1,199 @@
+//! The loop that asks: one exchange of several leads, hosts have their pauses, and so many probes are under way at most.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::ops::{self, Due};
+use super::schedule::HOST_PAUSE_MS;
+use super::store;
+use crate::db;
+use crate::state::Exchange;
+
+/// Between two looks for agents whose time has come.
+const TICK: Duration = Duration::from_millis(250);
+/// Probes under way at once. Each holds a socket and at most 256 KiB.
+const AT_ONCE: usize = 64;
+/// How long the lead is held without being renewed: so long nobody asks after an exchange died.
+const LEAD_MS: i64 = 30_000;
+/// When an agent that was taken is asked again should this exchange die: no probe lasts so long.
+const LEASE_MS: i64 = 120_000;
+/// Hosts whose last turn is remembered before those whose pause is over are forgotten.
+const REMEMBERED: usize = 4_096;
+
+/// The turns of one host: one probe at a time, and a pause after each.
+#[derive(Debug, Default, Clone, Copy)]
+struct Turns {
+    is_asked: bool,
+    /// When its pause is over, unix milliseconds.
+    free_at: i64,
+    /// The last turn that was promised to an agent that has to wait, unix milliseconds.
+    promised: i64,
+}
+
+impl Turns {
+    /// Takes the turn, or gives when to come again: those who wait are told different times.
+    fn take(&mut self, now_ms: i64) -> Result<(), i64> {
+        if self.is_asked || self.free_at > now_ms {
+            self.promised = self.promised.max(now_ms) + HOST_PAUSE_MS;
+            return Err(self.promised);
+        }
+        self.is_asked = true;
+        Ok(())
+    }
+
+    /// Gives it back.
+    fn done(&mut self, now_ms: i64) {
+        (self.is_asked, self.free_at) = (false, now_ms + HOST_PAUSE_MS);
+    }
+
+    fn is_idle(&self, now_ms: i64) -> bool {
+        !self.is_asked && self.free_at <= now_ms && self.promised <= now_ms
+    }
+}
+
+/// Asks until told to stop, and then gives the lead back.
+pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
+    let mut asker = Asker {
+        exchange: exchange.clone(),
+        name: Uuid::new_v4().to_string(),
+        lead_until: 0,
+        hosts: HashMap::new(),
+        room: Arc::new(Semaphore::new(AT_ONCE)),
+        under_way: JoinSet::new(),
+    };
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => break,
+        }
+        if let Err(error) = asker.turn().await {
+            tracing::warn!(%error, "agents could not be probed");
+        }
+    }
+    asker.under_way.shutdown().await;
+    if let Err(error) = asker.resign().await {
+        tracing::debug!(%error, "the lead of the probes was not given back: it ends by itself");
+    }
+}
+
+struct Asker {
+    exchange: Exchange,
+    /// Tells the exchanges of one database apart.
+    name: String,
+    lead_until: i64,
+    hosts: HashMap<String, Turns>,
+    room: Arc<Semaphore>,
+    /// Each gives the host that it is done with.
+    under_way: JoinSet<Option<String>>,
+}
+
+impl Asker {
+    /// One look.
+    async fn turn(&mut self) -> db::Result<()> {
+        self.finished();
+        if !self.leads().await? {
+            return Ok(());
+        }
+        let now_ms = self.exchange.clock.now_ms();
+        let free = u32::try_from(self.room.available_permits()).unwrap_or(0);
+        if free == 0 {
+            return Ok(());
+        }
+        // Reading before writing: most looks find nothing, and a database has one writer.
+        if !store::is_any_due(&mut *self.exchange.db.read().acquire().await?, now_ms).await? {
+            return Ok(());
+        }
+        let mut conn = self.exchange.db.write().acquire().await?;
+        let taken = store::take(&mut conn, now_ms, now_ms + LEASE_MS, free).await?;
+        drop(conn);
+        for agent in taken {
+            let Some(due) = ops::due(&self.exchange, agent).await? else { continue };
+            self.begin(due).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes which hosts have their pause now.
+    fn finished(&mut self) {
+        let now_ms = self.exchange.clock.now_ms();
+        while let Some(done) = self.under_way.try_join_next() {
+            match done {
+                Ok(Some(host)) => self.hosts.entry(host).or_default().done(now_ms),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a probe failed"),
+            }
+        }
+        if self.hosts.len() > REMEMBERED {
+            self.hosts.retain(|_, turns| !turns.is_idle(now_ms));
+        }
+    }
+
+    async fn leads(&mut self) -> db::Result<bool> {
+        let now_ms = self.exchange.clock.now_ms();
+        if now_ms + LEAD_MS / 2 < self.lead_until {
+            return Ok(true);
+        }
+        let until = now_ms + LEAD_MS;
+        let mut conn = self.exchange.db.write().acquire().await?;
+        let leads = store::lead(&mut conn, &self.name, until, now_ms).await?;
+        self.lead_until = if leads { until } else { 0 };
+        Ok(leads)
+    }
+
+    /// Begins a probe, unless the agent's host has no turn now.
+    async fn begin(&mut self, due: Due) -> db::Result<()> {
+        let now_ms = self.exchange.clock.now_ms();
+        let host = due.host.as_ref().map(|host| host.host());
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            return ops::postpone(&self.exchange, &due, now_ms + HOST_PAUSE_MS).await;
+        };
+        if let Some(host) = &host
+            && let Err(again_at) = self.hosts.entry(host.clone()).or_default().take(now_ms)
+        {
+            return ops::postpone(&self.exchange, &due, again_at).await;
+        }
+        let exchange = self.exchange.clone();
+        self.under_way.spawn(async move {
+            if let Err(error) = ops::check(&exchange, &due).await {
+                tracing::warn!(agent = %due.agent.id, ?error, "what a probe found could not be stored");
+            }
+            drop(permit);
+            host
+        });
+        Ok(())
+    }
+
+    async fn resign(&self) -> db::Result<()> {
+        store::resign(&mut *self.exchange.db.write().acquire().await?, &self.name).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_one_probe_at_a_time_and_a_pause_and_those_who_wait_come_one_by_one() {
+        let mut turns = Turns::default();
+        assert_eq!(turns.take(10_000), Ok(()));
+        assert_eq!(
+            [turns.take(10_000), turns.take(10_000), turns.take(10_500)],
+            [Err(11_000), Err(12_000), Err(13_000)]
+        );
+        turns.done(10_600);
+        assert_eq!(turns.take(11_000), Err(14_000), "its pause lasts");
+        assert_eq!(turns.take(11_600), Ok(()));
+        assert!(!turns.is_idle(20_000));
+        turns.done(20_000);
+        assert!(!turns.is_idle(20_999) && turns.is_idle(21_000));
+    }
+}

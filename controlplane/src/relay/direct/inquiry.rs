@@ -1,0 +1,160 @@
+//! Small questions of our own to an agent's host: its card, and a call that changes nothing. They go the way of the calls
+//! that are dispatched, so they meet the same guard; they are nobody's call and leave no record.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::message::{Binding, Era};
+use super::passage::{self, Failure};
+use super::plan::{self, Callee, Interface};
+use crate::agents::{self, Stored};
+use crate::state::Exchange;
+
+/// Bytes of an answer that are read: a card has at most this many when it is registered.
+const MAX_HEARD_BYTES: usize = 256 << 10;
+
+/// An agent's own host, as its card names it, proven or not.
+#[derive(Debug, Clone)]
+pub(crate) struct Respondent {
+    callee: Callee,
+    /// The path of the card's `url`, without a slash at its end.
+    path: String,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Inquiry {
+    method: Method,
+    path: PathAndQuery,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// The status.
+    pub(crate) status: u16,
+    /// The media type, in lower case, without parameters; empty if there is none.
+    pub(crate) media_type: String,
+    /// The body, or its first [`MAX_HEARD_BYTES`].
+    pub(crate) body: Bytes,
+}
+
+impl Respondent {
+    /// The host of an agent. `None`: its card names no interface that could be called, or a place that must not be.
+    pub(crate) fn of(exchange: &Exchange, agent: &Stored) -> Option<Self> {
+        let callee = super::declared(exchange, agent)?;
+        let path = plan::path_of(agent.url.as_deref()?)?;
+        Some(Self { callee, path: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// Host and port, to tell hosts apart.
+    pub(crate) fn host(&self) -> String {
+        format!("{}:{}", self.callee.origin.host, self.callee.origin.port)
+    }
+
+    /// The path of the card's URL, without a slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Does a card (as it was fetched) name every interface that we would call, and are all of them below `scope`? A card
+    /// that stands below a path speaks for what is below that path.
+    pub(crate) fn is_named_by(&self, card: &Value, scope: &str) -> bool {
+        let given = agents::card_v1(card, "");
+        let given: Vec<Interface> =
+            given["supportedInterfaces"].as_array().into_iter().flatten().filter_map(plan::interface).collect();
+        self.callee.interfaces.iter().all(|ours| {
+            let below =
+                ours.target.path.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            below && given.iter().any(|theirs| (&theirs.target, theirs.binding) == (&ours.target, ours.binding))
+        })
+    }
+
+    /// The question for a document.
+    pub(crate) fn document(&self, path: &str) -> Option<Inquiry> {
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        Some(Inquiry { method: Method::GET, path: path.parse().ok()?, headers, body: Bytes::new() })
+    }
+
+    /// The call that changes nothing: the task `id`, which nobody has, asked for at the first interface of the card. With
+    /// how that interface is spoken to.
+    pub(crate) fn task(&self, id: &str) -> Option<(Inquiry, Binding, Era)> {
+        let interface = self.callee.interfaces.iter().find(|interface| interface.operation_path("tasks").is_some())?;
+        let path = format!("{}{}", interface.operation_path(&format!("tasks/{id}"))?, interface.target.query);
+        let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        headers.insert(HeaderName::from_static("a2a-version"), HeaderValue::from_str(&interface.version).ok()?);
+        let (method, body) = match interface.binding {
+            Binding::HttpJson => (Method::GET, Bytes::new()),
+            Binding::JsonRpc => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                (Method::POST, get_task(interface, id).to_string().into())
+            }
+        };
+        Some((Inquiry { method, path: path.parse().ok()?, headers, body }, interface.binding, interface.era))
+    }
+
+    /// Asks, and reads the answer, all within the deadline. No redirect is followed.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub(crate) async fn ask(
+        &self,
+        exchange: &Exchange,
+        inquiry: Inquiry,
+        deadline: Duration,
+    ) -> Result<Heard, Failure> {
+        let request = self.request(exchange, inquiry);
+        let hear = async {
+            let (answer, connection) = passage::ask(exchange, &self.callee.origin, request).await?;
+            let (head, mut body) = answer.into_parts();
+            let mut read = Vec::new();
+            while read.len() < MAX_HEARD_BYTES {
+                let Some(frame) = body.frame().await else { break };
+                let Ok(bytes) = frame.map_err(|_| Failure::Broken)?.into_data() else { continue };
+                read.extend_from_slice(&bytes[..bytes.len().min(MAX_HEARD_BYTES - read.len())]);
+            }
+            drop(connection);
+            let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            Ok(Heard { status: head.status.as_u16(), media_type, body: read.into() })
+        };
+        timeout(deadline, hear).await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    fn request(&self, exchange: &Exchange, inquiry: Inquiry) -> Request<Full<Bytes>> {
+        let Inquiry { method, path, mut headers, body } = inquiry;
+        if let Ok(host) = HeaderValue::from_str(&self.callee.origin.authority()) {
+            headers.insert(HOST, host);
+        }
+        // Whoever reads its logs finds out who asks, and why.
+        let agent = format!("landline-pulse (+{}/docs/PULSE)", exchange.config.public_url);
+        if let Ok(agent) = HeaderValue::from_str(&agent) {
+            headers.insert(USER_AGENT, agent);
+        }
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, Uri::from(path), headers);
+        request
+    }
+}
+
+fn get_task(interface: &Interface, id: &str) -> Value {
+    let mut params = json!({ "id": id });
+    let method = match interface.era {
+        Era::V1 => "GetTask",
+        Era::V03 => "tasks/get",
+    };
+    if let (Era::V1, Some(tenant)) = (interface.era, &interface.tenant) {
+        params["tenant"] = tenant.as_str().into();
+    }
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}

@@ -1,0 +1,79 @@
+//! Finding an agent for a task.
+
+use landline_wire::ids::AgentId;
+use serde::{Deserialize, Serialize};
+
+use crate::agents::Pulse;
+
+/// Body of `POST /v1/discover`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discover {
+    /// What is to be done, in words; a sentence or a paragraph, at most 4,000 characters.
+    pub task: String,
+    /// Candidates wanted, 1 to 50.
+    #[serde(default = "five")]
+    pub max_results: u32,
+    /// Only agents that can be called now.
+    #[serde(default)]
+    pub live_only: bool,
+    /// With the reasons for each score.
+    #[serde(default)]
+    pub why: bool,
+}
+
+fn five() -> u32 {
+    5
+}
+
+/// Answer to [`Discover`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidates {
+    /// Best first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// An agent that may do the task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Who.
+    pub agent_id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// 0 to 1: how well its texts match the task, times how reliable it has proven.
+    pub match_score: f64,
+    /// What probing said last.
+    pub pulse: Pulse,
+    /// Where to call it: the relay, or its own URL while it holds no line.
+    pub endpoint: String,
+    /// What it can do about the task, in its own words.
+    pub one_line_capability: String,
+    /// Why the score is what it is, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<Why>,
+}
+
+/// How a score came about: `match_score = relevance x reliability`, and a factor for agents that are not online.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// 0 to 1: how well its texts match the task.
+    pub relevance: f64,
+    /// What the relevance was multiplied with for the signals.
+    pub reliability: f64,
+    /// Could it be called at that moment?
+    pub online: bool,
+    /// Words of the task that were found in its texts.
+    pub matched: Vec<String>,
+    /// What the reliability was made of.
+    pub signals: Vec<Signal>,
+}
+
+/// A signal of reliability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// `uptime`, `latency`, `success`, `pulse`, `claim`, `provider` or `disputes`.
+    pub name: String,
+    /// 0 (bad) to 1 (good); null where nothing is known: it then counts as 0.5.
+    pub value: Option<f64>,
+    /// Its share in the reliability; the shares of all signals add up to 1.
+    pub weight: f64,
+}
