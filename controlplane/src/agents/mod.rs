@@ -19,6 +19,7 @@ mod card;
 mod display;
 pub(crate) mod http;
 mod model;
+mod nearest;
 pub mod ops;
 mod relay_card;
 mod reliability;

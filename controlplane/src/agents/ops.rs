@@ -57,7 +57,8 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     may_register(exchange, principal)?;
     let members = object(&body.value)?;
     let given = members.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
-    let card = card::parse(given, "card")?;
+    let mut card = card::parse(given, "card", &exchange.config.public_url)?;
+    card.warnings.extend(display::misspelled(members));
     let original = card::text_of(&body.text, true).ok_or_else(twice)?;
     let display = display::apply(members, Display::default())?;
     let now_ms = exchange.clock.now_ms();
@@ -98,7 +99,7 @@ fn object(body: &Value) -> Result<&Map<String, Value>> {
 async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
     if store::name_taken(conn, &card.name, id).await? {
         let mut free = Vec::new();
-        for name in model::similar_names(&card.name) {
+        for name in model::similar_names(&card.name, id) {
             if free.len() < OFFERED && !store::name_taken(conn, &name, id).await? {
                 free.push(name);
             }
@@ -228,17 +229,13 @@ pub async fn facets(exchange: &Exchange) -> Result<Facets> {
 /// Changes the fields beside the card.
 pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Result<Agent> {
     let body = object(body)?;
-    if let Some(member) = display::unknown_member(body) {
-        let detail = format!("`{member}` cannot be changed here; what the card says changes with `PUT …/card`.");
-        return Err(card::fault(member, detail));
-    }
+    display::refuse_unknown(body)?;
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
     let display = display::apply(body, before.display.clone())?;
     let given: Value = serde_json::from_str(&before.card).unwrap_or_default();
-    let card = card::parse(&given, "card").map_err(|_| Error::Internal("a stored card is broken".into()))?;
-    store::set_display(&mut tx, id, &display, model::search_text(&card, &display)).await?;
+    store::set_display(&mut tx, id, &display, model::search_text(&card::read(&given), &display)).await?;
     let policy = model::policy(&display);
     let policy_changed = policy != model::policy(&before.display);
     if policy_changed {
@@ -264,7 +261,7 @@ pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBo
     let wrapped = body.value.get("card").filter(|_| body.value.get("name").is_none());
     let (given, at) = wrapped.map_or((&body.value, ""), |card| (card, "card"));
     let name_field = if at.is_empty() { "name" } else { "card.name" };
-    let card = card::parse(given, at)?;
+    let card = card::parse(given, at, &exchange.config.public_url)?;
     let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
