@@ -1,7 +1,7 @@
 //! Use cases of the directory.
 
 use landline_api::Page;
-use landline_api::agents::{Agent, CardReplaced, Facets, Registered, Reliability};
+use landline_api::agents::{Agent, Facets, Registered, Reliability};
 use landline_link::{LookupAnswer, Op, Policy};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::{AgentId, NodeId};
@@ -87,7 +87,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     Ok(Registered { id, api_key: key.secret.0, agent, warnings: card.warnings })
 }
 
-fn twice() -> Error {
+pub(super) fn twice() -> Error {
     Error::invalid("card", "`card` must be given once.")
 }
 
@@ -96,7 +96,7 @@ fn object(body: &Value) -> Result<&Map<String, Value>> {
 }
 
 /// Refuses a name or URL that another agent has.
-async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
+pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
     if store::name_taken(conn, &card.name, id).await? {
         let mut free = Vec::new();
         for name in model::similar_names(&card.name, id) {
@@ -120,7 +120,13 @@ async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id:
 }
 
 /// A unique violation means that someone else was faster: says which of the two it was.
-async fn explain_conflict(exchange: &Exchange, error: DbError, card: &Card, name_field: &str, id: AgentId) -> Error {
+pub(super) async fn explain_conflict(
+    exchange: &Exchange,
+    error: DbError,
+    card: &Card,
+    name_field: &str,
+    id: AgentId,
+) -> Error {
     let DbError::Driver(driver) = &error else { return error.into() };
     if !db::is_unique_violation(driver) {
         return error.into();
@@ -249,34 +255,11 @@ pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Re
     get(exchange, id).await
 }
 
-async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stored> {
+pub(super) async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stored> {
     match store::lock(tx, id, now_ms).await? {
         Some(agent) => Ok(agent),
         None => stored(tx, id).await,
     }
-}
-
-/// Replaces the card. The body is the card, or an object whose `card` it is.
-pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBody) -> Result<CardReplaced> {
-    let wrapped = body.value.get("card").filter(|_| body.value.get("name").is_none());
-    let (given, at) = wrapped.map_or((&body.value, ""), |card| (card, "card"));
-    let name_field = if at.is_empty() { "name" } else { "card.name" };
-    let card = card::parse(given, at, &exchange.config.public_url)?;
-    let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
-    let now_ms = exchange.clock.now_ms();
-    let mut tx = exchange.db.begin().await?;
-    let before = locked(&mut tx, id, now_ms).await?;
-    check_free(&mut tx, &card, name_field, id).await?;
-    if let Err(error) = store::set_card(&mut tx, id, &card, original, &before.display, now_ms).await {
-        drop(tx);
-        return Err(explain_conflict(exchange, error, &card, name_field, id).await);
-    }
-    if before.origin_proven && !relay::direct::same_origin(before.url.as_deref(), card.url.as_deref()) {
-        store::set_origin_proof(&mut tx, id, None).await?;
-    }
-    tx.commit().await?;
-    events::publish_change(exchange, Directory::Updated, id, &card.name, now_ms);
-    Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings })
 }
 
 /// Removes an agent: its credentials are dead, its lines close, its id answers 410 from now on.

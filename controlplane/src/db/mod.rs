@@ -152,6 +152,7 @@ async fn connect(dialect: Dialect, connections: u32, options: &AnyConnectOptions
 pub fn all_queries() -> Vec<(&'static str, &'static str)> {
     [
         outbox::QUERIES,
+        crate::agents::history::QUERIES,
         crate::agents::search::QUERIES,
         crate::agents::store::QUERIES,
         crate::auth::store::QUERIES,
