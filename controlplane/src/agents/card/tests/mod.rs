@@ -3,6 +3,7 @@
 mod members;
 mod mutations;
 mod properties;
+mod reference;
 mod sdks;
 
 use landline_wire::error::Code;
