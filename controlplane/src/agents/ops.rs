@@ -60,6 +60,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     let mut card = card::parse(given, "card", &exchange.config.public_url)?;
     card.warnings.extend(display::misspelled(members));
     let original = card::text_of(&body.text, true).ok_or_else(twice)?;
+    card::one_reading(original, "card")?;
     let display = display::apply(members, Display::default())?;
     let now_ms = exchange.clock.now_ms();
     let id = AgentId::from_parts(now_ms.max(0).unsigned_abs(), random::<10>().map_err(Error::Internal)?);

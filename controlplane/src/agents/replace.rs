@@ -26,6 +26,7 @@ pub(crate) async fn replace(
     let name_field = if at.is_empty() { "name" } else { "card.name" };
     let card = card::parse(given, at, &exchange.config.public_url)?;
     let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
+    card::one_reading(original, at)?;
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;

@@ -178,6 +178,21 @@ on_both! {
         assert_eq!(problem["params_hint"]["field"], "card.skills[0].tags");
     }
 
+    async fn a_card_with_two_readings_is_refused(world) {
+        let send = async |method: Method, path: &str, key: &str, body: &str| {
+            let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+            let request = if key.is_empty() { request } else { request.header("authorization", format!("Bearer {key}")) };
+            world.raw(request.body(axum::body::Body::from(body.to_owned())).unwrap()).await
+        };
+        let card = r#"{"name": "Echo", "description": "An agent of a test.", "skills": [{"id": "a", "id": "b"}]}"#;
+        let body = format!(r#"{{"card": {card}}}"#);
+        let problem = send(Method::POST, "/connect/v1/agents", "", &body).await.problem("invalid_card");
+        assert_eq!(problem["params_hint"]["field"], "card.skills[0].id");
+        let bot = replaced(&world, 0).await;
+        let problem = send(Method::PUT, &format!("/connect/v1/agents/{}/card", bot.id), &bot.key, card).await.problem("invalid_card");
+        assert_eq!(problem["params_hint"]["field"], "skills[0].id");
+    }
+
     async fn three_names_are_free_however_many_are_taken(world) {
         for name in ["Echo", "Echo-2", "echo-3"].into_iter().map(str::to_owned).chain((4..=10).map(|n| format!("ECHO-{n}"))) {
             world.register(&name).await;

@@ -10,7 +10,7 @@ pub(crate) const MAX_URL_CHARS: usize = 2_000;
 pub(super) enum Form {
     /// Anything.
     Any,
-    /// No control characters.
+    /// One line, as it looks: no control characters, and none that turn or hide what stands around them.
     Line,
     /// A line that neither begins nor ends with a space.
     Name,
@@ -28,7 +28,7 @@ pub(super) enum Form {
 
 impl Form {
     pub(super) fn holds(self, text: &str) -> bool {
-        let is_line = || !text.chars().any(char::is_control);
+        let is_line = || !text.chars().any(|c| c.is_control() || deceives(c));
         match self {
             Self::Any => true,
             Self::Line => is_line(),
@@ -45,8 +45,8 @@ impl Form {
     pub(super) fn rule(self) -> &'static str {
         match self {
             Self::Any => "must be a text",
-            Self::Line => "must not hold control characters",
-            Self::Name => "must not begin or end with a space, or hold control characters",
+            Self::Line => "must not hold control characters or invisible ones",
+            Self::Name => "must not begin or end with a space, or hold control characters or invisible ones",
             Self::HttpUrl => "must be an absolute http or https URL without user information",
             Self::Uri => "must be an absolute URI",
             Self::Address => "must be a URL, or a host and a port",
@@ -54,6 +54,12 @@ impl Form {
             Self::Base64Url => "must be base64url without padding",
         }
     }
+}
+
+/// Characters that nobody sees and that make one text look like another: directions, the zero-width space, the word joiner
+/// and the byte order mark. Joiners stay: emoji and whole scripts need them.
+fn deceives(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A scheme (RFC 3986 section 3.1), a colon, and something visible behind it.
@@ -138,7 +144,11 @@ mod tests {
     #[test]
     fn each_form_holds_for_what_it_is_and_for_nothing_else() {
         let cases: [(Form, &[&str], &[&str]); 7] = [
-            (Form::Line, &["", " a ", "ä"], &["a\nb", "a\u{7f}"]),
+            (
+                Form::Line,
+                &["", " a ", "ä", "👩\u{200d}💻"],
+                &["a\nb", "a\u{7f}", "a\u{202e}b", "\u{200b}a", "a\u{feff}"],
+            ),
             (Form::Name, &["a b"], &[" a", "a ", "a\tb"]),
             (
                 Form::HttpUrl,

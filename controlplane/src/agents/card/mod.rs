@@ -14,6 +14,7 @@ mod read;
 mod schema;
 mod service_class;
 mod shape;
+mod unique;
 mod warnings;
 
 use landline_wire::error::{Code, Problem};
@@ -46,6 +47,11 @@ pub(crate) fn parse(value: &Value, at: &str, public_url: &str) -> Result<Card> {
     card.warnings =
         value.as_object().map(|given| warnings::of(given, &card, &check.old, public_url)).unwrap_or_default();
     Ok(card)
+}
+
+/// Refuses a card in whose text a name stands twice in one object.
+pub(crate) fn one_reading(text: &str, at: &str) -> Result<()> {
+    Ok(unique::check(text, &Path::Root(at))?)
 }
 
 /// The card with what A2A v1.0 knows of it, in A2A's own spelling and nothing else.

@@ -35,9 +35,9 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root(at) => f.write_str(at),
+            Self::Name(parent, name) if is_plain(name) => Self::Member(parent, name).fmt(f),
             Self::Member(Path::Root(""), name) => f.write_str(name),
             Self::Member(parent, name) => write!(f, "{parent}.{name}"),
-            Self::Name(parent, name) if is_plain(name) => write!(f, "{parent}.{name}"),
             Self::Name(parent, name) => {
                 let shown: String = name.chars().take(SHOWN_CHARS).collect();
                 write!(f, "{parent}[{}]", serde_json::Value::from(shown))
@@ -78,7 +78,12 @@ mod tests {
         assert_eq!(Path::Name(&schemes, "a.b \"c\"").to_string(), r#"card.security_schemes["a.b \"c\""]"#);
         assert_eq!(Path::Name(&schemes, "").to_string(), r#"card.security_schemes[""]"#);
         assert!(Path::Name(&schemes, &"x".repeat(9_999)).to_string().len() < 200);
-        assert_eq!(Path::Member(&Path::Root(""), "name").to_string(), "name");
+        let body = Path::Root("");
+        assert_eq!(Path::Member(&body, "name").to_string(), "name");
+        assert_eq!(
+            (Path::Name(&body, "x").to_string(), Path::Name(&body, "a b").to_string()),
+            ("x".into(), "[\"a b\"]".into())
+        );
     }
 
     #[test]

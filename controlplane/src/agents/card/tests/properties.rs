@@ -110,6 +110,7 @@ proptest! {
         let shown = crate::agents::card_v1(&value, "https://relay.example/connect/relay/x");
         let again = crate::agents::card_v1(&shown, "https://relay.example/connect/relay/x");
         prop_assert_eq!(&again, &shown);
+        prop_assert_eq!(&known(&shown), &shown, "members of A2A 1.0 and no others");
         if let Ok(card) = outcome {
             prop_assert_eq!(refused_at(&shown), None, "{}", shown);
             prop_assert_eq!(checked(&shown).map(|shown| shown.name).ok(), Some(card.name));
