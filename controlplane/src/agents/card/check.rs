@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::form::Form;
 use super::path::Path;
 use super::shape::{Around, Member, Members, Role, Shape, given, given_twice};
+use crate::agents::nearest;
 
 /// How deep a card may nest: deeper than any schema, shallow enough for every reader's stack.
 const MAX_DEPTH: usize = 32;
@@ -67,10 +68,8 @@ impl<'a> Check<'a> {
         if list.len() > max {
             return Err(Fault::at(path, format!("must have at most {max} entries; it has {}", list.len())));
         }
-        let entries = list.iter().enumerate();
-        entries
-            .into_iter()
-            .try_for_each(|(index, entry)| self.value(entry, of, &Members::new(), &Path::Entry(path, index)))
+        let mut entries = list.iter().enumerate();
+        entries.try_for_each(|(index, entry)| self.value(entry, of, &Members::new(), &Path::Entry(path, index)))
     }
 
     fn named(&mut self, value: &Value, of: Shape, max: usize, path: &Path<'_>) -> Outcome {
@@ -97,7 +96,7 @@ impl<'a> Check<'a> {
     fn member(&mut self, object: &Members, member: &Member, path: &Path<'_>) -> Outcome {
         let Some((name, value)) = given(object, member.name) else {
             return match member.role {
-                Role::Must => Err(missing(path, member)),
+                Role::Must => Err(missing(object, member, path)),
                 Role::May | Role::Ours | Role::Old => Ok(()),
             };
         };
@@ -134,8 +133,12 @@ impl<'a> Check<'a> {
     }
 }
 
-fn missing(path: &Path<'_>, member: &Member) -> Fault {
-    Fault::at(&Path::Member(path, &path.spelling(member.name)), "is required")
+fn missing(object: &Members, member: &Member, path: &Path<'_>) -> Fault {
+    let name = path.spelling(member.name);
+    let fault = Fault::at(&Path::Member(path, &name), "is required");
+    // A slip of the hand makes of a member one that nobody knows.
+    let slip = object.keys().any(|key| nearest::meant(key, &[&name]).is_some());
+    if slip { fault.meant(name) } else { fault }
 }
 
 fn wrong_type(path: &Path<'_>, wanted: &str, value: &Value) -> Fault {
@@ -169,10 +172,9 @@ fn text(text: &str, (from, to): (usize, usize), form: Form, path: &Path<'_>) -> 
 
 /// Are there more than `levels` of lists and objects around the innermost value?
 fn nests_deeper(value: &Value, levels: usize) -> bool {
-    let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
-        Value::Array(list) => Box::new(list.iter()),
-        Value::Object(members) => Box::new(members.values()),
-        _ => return false,
-    };
-    levels == 0 || inner.any(|value| nests_deeper(value, levels - 1))
+    match value {
+        Value::Array(list) => levels == 0 || list.iter().any(|inner| nests_deeper(inner, levels - 1)),
+        Value::Object(members) => levels == 0 || members.values().any(|inner| nests_deeper(inner, levels - 1)),
+        _ => false,
+    }
 }

@@ -32,6 +32,11 @@ impl Fault {
         let known_words = known.join(", ");
         Self { known: nearest::in_order(given, known), ..Self::at(path, format!("must be one of {known_words}")) }
     }
+
+    /// Says what was probably meant.
+    pub(super) fn meant(self, word: String) -> Self {
+        Self { known: vec![word], ..self }
+    }
 }
 
 impl From<Fault> for Error {

@@ -133,10 +133,13 @@ const OLD_REQUIREMENTS: Shape = List(&Named(&List(&WORD, MAX_SCOPES), MAX_ENTRIE
 /// `SecurityScheme`. One that names its `type` and has no member of v1.0 is of v0.3.
 const SECURITY_SCHEME: Shape = Within(|scheme, _| {
     let is_new = SCHEMES.iter().any(|kind| member(scheme, kind.name).is_some());
-    if is_new || member(scheme, "type").is_none() { OneOf(&SCHEMES) } else { old_scheme(text(scheme, "type")) }
+    match member(scheme, "type") {
+        Some(kind) if !is_new && kind != "" => old_scheme(kind.as_str()),
+        _ => OneOf(&SCHEMES),
+    }
 });
 
-pub(crate) const LOCATIONS: [&str; 3] = ["header", "query", "cookie"];
+const LOCATIONS: [&str; 3] = ["header", "query", "cookie"];
 
 const SCHEMES: [Member; 5] = [
     may(

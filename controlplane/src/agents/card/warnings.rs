@@ -47,7 +47,7 @@ fn address(read: &Card, public_url: &str) -> Option<String> {
         return Some("The card has no `url`: the agent can only be called over its line.".into());
     };
     // An agent that is called here over its line: whoever reads the card reaches us.
-    if url.starts_with(public_url) {
+    if url.strip_prefix(public_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return None;
     }
     let field = &read.url_field;

@@ -176,6 +176,15 @@ fn each_warning_is_given_once_and_only_where_it_is_due() {
 }
 
 #[test]
+fn a_missing_member_that_was_misspelled_is_recognised() {
+    let meant = |card: Value| checked(&card).unwrap_err().into_problem().did_you_mean;
+    assert_eq!(meant(json!({"name": "abc", "descripton": "0123456789"})).as_deref(), Some("description"));
+    let interface = json!([{"url": "https://a.example", "protocolBindings": "JSONRPC"}]);
+    assert_eq!(meant(with("supportedInterfaces", interface)).as_deref(), Some("protocolBinding"));
+    assert_eq!(meant(json!({"name": "abc", "text": "0123456789"})), None);
+}
+
+#[test]
 fn the_text_of_a_card_is_found_in_a_body_byte_for_byte() {
     assert_eq!(text_of(r#"{"a": 1, "card": { "x":1.0 } }"#, true), Some(r#"{ "x":1.0 }"#));
     assert_eq!(text_of(" {\"x\":1} \n", false), Some("{\"x\":1}"));

@@ -56,6 +56,7 @@ const CASES: &[(&str, &str, &str)] = &[
     // Exactly one kind of scheme, and one flow.
     ("securitySchemes.key", "{}", "card.securitySchemes.key"),
     ("securitySchemes.key", r#"{"type": "password"}"#, "card.securitySchemes.key.type"),
+    ("securitySchemes.key", r#"{"type": ""}"#, "card.securitySchemes.key"),
     ("securitySchemes.key", r#"{"type": 1}"#, "card.securitySchemes.key.type"),
     ("securitySchemes.key", r#"{"type": "apiKey", "name": "k"}"#, "card.securitySchemes.key.in"),
     ("securitySchemes.key", r#"{"type": "mutualTLS"}"#, ""),
