@@ -104,10 +104,10 @@ pub(crate) async fn relay_card(
     Ok(cacheable(body, agent.updated_at.max(agent.card_at), &headers))
 }
 
-/// All values of a header that is a list, as one.
+/// All values of a header that is a list, as one, if it is there. What cannot be read is no tag of ours.
 fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!values.is_empty()).then(|| values.join(", "))
+    let values: Vec<&str> = headers.get_all(&name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    headers.contains_key(name).then(|| values.join(", "))
 }
 
 /// A card with what caches need, or 304 for one that the caller has.

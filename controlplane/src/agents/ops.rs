@@ -67,11 +67,11 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     let key = auth::ops::make_key(exchange)?;
 
     let mut tx = exchange.db.begin().await?;
-    check_free(&mut tx, &card, "card.name", id).await?;
+    check_free(&mut tx, &card, REGISTRATION, id).await?;
     let new = store::New { id, card: &card, original, display: &display, now_ms };
     if let Err(error) = store::insert(&mut tx, &new).await {
         drop(tx);
-        return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
+        return Err(explain_conflict(exchange, error, &card, REGISTRATION, id).await);
     }
     auth::ops::first_key(&mut tx, id, &key, now_ms).await?;
     let policy = model::policy(&display);
@@ -96,8 +96,19 @@ fn object(body: &Value) -> Result<&Map<String, Value>> {
     body.as_object().ok_or_else(|| Error::invalid("body", "The body must be a JSON object."))
 }
 
+/// The request that a card came with, for whoever has to send it again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    /// The path of the card's name in the body.
+    pub(super) name_field: &'static str,
+    pub(super) endpoint: &'static str,
+}
+
+/// A registration.
+const REGISTRATION: Sent = Sent { name_field: "card.name", endpoint: "POST /v1/agents" };
+
 /// Refuses a name or URL that another agent has.
-pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
+pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, sent: Sent, id: AgentId) -> Result<()> {
     if store::name_taken(conn, &card.name, id).await? {
         let mut free = Vec::new();
         for name in model::similar_names(&card.name, id) {
@@ -107,15 +118,16 @@ pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, name_field
         }
         let detail = format!("Agent name '{}' is already in use.", card.name);
         return Err(Problem::new(Code::NameTaken, detail)
-            .field(name_field)
+            .field(sent.name_field)
             .suggest(free)
-            .endpoint("POST /v1/agents")
+            .endpoint(sent.endpoint)
             .into());
     }
     if let Some(key) = &card.url_key
         && store::url_taken(conn, key, id).await?
     {
-        return Err(Problem::new(Code::UrlTaken, "Another agent has this URL.").field(card.url_field.as_str()).into());
+        let problem = Problem::new(Code::UrlTaken, "Another agent has this URL.").field(card.url_field.as_str());
+        return Err(problem.endpoint(sent.endpoint).into());
     }
     Ok(())
 }
@@ -125,7 +137,7 @@ pub(super) async fn explain_conflict(
     exchange: &Exchange,
     error: DbError,
     card: &Card,
-    name_field: &str,
+    sent: Sent,
     id: AgentId,
 ) -> Error {
     let DbError::Driver(driver) = &error else { return error.into() };
@@ -136,7 +148,7 @@ pub(super) async fn explain_conflict(
         Ok(conn) => conn,
         Err(error) => return error.into(),
     };
-    match check_free(&mut conn, card, name_field, id).await {
+    match check_free(&mut conn, card, sent, id).await {
         Err(taken) => taken,
         Ok(()) => Error::new(Code::Conflict, "Another registration was faster; try again."),
     }

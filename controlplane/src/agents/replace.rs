@@ -5,7 +5,7 @@ use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 
 use super::model::Stored;
-use super::ops::{check_free, explain_conflict, get, locked, twice};
+use super::ops::{Sent, check_free, explain_conflict, get, locked, twice};
 use super::{a2a, card, etag, history, store};
 use crate::error::Result;
 use crate::events::{self, Directory};
@@ -24,6 +24,7 @@ pub(crate) async fn replace(
     let wrapped = body.value.get("card").filter(|_| body.value.get("name").is_none());
     let (given, at) = wrapped.map_or((&body.value, ""), |card| (card, "card"));
     let name_field = if at.is_empty() { "name" } else { "card.name" };
+    let sent = Sent { name_field, endpoint: "PUT /v1/agents/{agent_id}/card" };
     let card = card::parse(given, at, &exchange.config.public_url)?;
     let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
     card::one_reading(original, at)?;
@@ -38,11 +39,11 @@ pub(crate) async fn replace(
         drop(tx);
         return Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings });
     }
-    check_free(&mut tx, &card, name_field, id).await?;
+    check_free(&mut tx, &card, sent, id).await?;
     history::keep(&mut tx, &before, now_ms).await?;
     if let Err(error) = store::set_card(&mut tx, id, &card, original, &before.display, now_ms).await {
         drop(tx);
-        return Err(explain_conflict(exchange, error, &card, name_field, id).await);
+        return Err(explain_conflict(exchange, error, &card, sent, id).await);
     }
     if before.origin_proven && !relay::direct::same_origin(before.url.as_deref(), card.url.as_deref()) {
         store::set_origin_proof(&mut tx, id, None).await?;

@@ -112,7 +112,8 @@ on_both! {
         let bot = replaced(&world, 1).await;
         world.register("Other").await;
         let taken = json!({"name": "other", "description": "An agent of a test."});
-        replace(&world, &bot, &taken, None).await.problem("name_taken");
+        let problem = replace(&world, &bot, &taken, None).await.problem("name_taken");
+        assert_eq!(problem["next_action"]["endpoint"], "PUT /v1/agents/{agent_id}/card");
         replace(&world, &bot, &json!({"name": "Echo"}), None).await.problem("invalid_card");
         assert_eq!(numbers(&history(&world, &bot, "").await), [2, 1]);
         assert_eq!(world.get(&format!("/v1/agents/{}/card", bot.id)).await.ok(200)["version"], "2.0.0");
@@ -126,7 +127,7 @@ on_both! {
         };
         let (shown, given) = (tag("").await, tag("?original=1").await);
         assert!(shown != given && !shown.starts_with("W/"), "each form has its own strong tag");
-        for bad in ["\"x\"", &format!("W/{shown}"), ""] {
+        for bad in ["\"x\"", &format!("W/{shown}"), "", "\"ä\""] {
             let problem = replace(&world, &bot, &card(2), Some(bad)).await.problem("conflict");
             assert_eq!(problem["params_hint"]["field"], "if-match");
             assert_eq!(problem["next_action"]["endpoint"], "GET /v1/agents/{agent_id}/card");
