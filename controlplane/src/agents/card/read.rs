@@ -8,7 +8,7 @@ use super::path::Path;
 use super::shape::{Members, given, member, text};
 
 /// What the directory shows and finds an agent by.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Card {
     pub(crate) name: String,
     pub(crate) description: String,
@@ -38,14 +38,14 @@ pub(crate) fn read(card: &Value) -> Card {
 pub(super) fn read_at(card: &Value, root: &Path<'_>) -> Card {
     let empty = Map::new();
     let card = card.as_object().unwrap_or(&empty);
-    let (url, url_field) = url(card, root);
+    let (url, url_field) = url(card, root).unzip();
     let owned = |name: &str| text(card, name).map(str::to_owned);
     Card {
         name: owned("name").unwrap_or_default(),
         description: owned("description").unwrap_or_default(),
         url_key: url.as_deref().and_then(normal_url),
         url,
-        url_field,
+        url_field: url_field.unwrap_or_else(|| Path::Member(root, "url").to_string()),
         version: owned("version"),
         provider: member(card, "provider").and_then(Value::as_object).map(provider),
         skills: objects(card, "skills").map(skill).collect(),
@@ -69,26 +69,22 @@ pub(super) fn texts<'a>(object: &'a Members, name: &str) -> impl Iterator<Item =
 }
 
 /// The URL, and the path of its member. gRPC addresses do not count: nothing here speaks gRPC.
-fn url(card: &Members, root: &Path<'_>) -> (Option<String>, String) {
+fn url(card: &Members, root: &Path<'_>) -> Option<(String, String)> {
     let over_http = |text: &&str| normal_url(text).is_some();
     if let Some(url) = text(card, "url").filter(over_http) {
-        return (Some(url.to_owned()), Path::Member(root, "url").to_string());
+        return Some((url.to_owned(), Path::Member(root, "url").to_string()));
     }
-    let Some((name, list)) = given(card, "supportedInterfaces") else {
-        return (None, Path::Member(root, "url").to_string());
-    };
-    let list_path = Path::Member(root, name);
-    let urls = list.as_array().into_iter().flatten().enumerate().filter_map(|(index, interface)| {
-        let interface = interface.as_object().filter(|interface| text(interface, "protocolBinding") != Some("GRPC"))?;
-        Some((index, text(interface, "url").filter(over_http)?))
-    });
-    match urls.into_iter().next() {
-        None => (None, Path::Member(root, "url").to_string()),
-        Some((index, url)) => {
-            let entry = Path::Entry(&list_path, index);
-            (Some(url.to_owned()), Path::Member(&entry, "url").to_string())
-        }
-    }
+    [("supportedInterfaces", "protocolBinding"), ("additionalInterfaces", "transport")].iter().find_map(
+        |(list, binding)| {
+            let (name, list) = given(card, list)?;
+            let path = Path::Member(root, name);
+            list.as_array()?.iter().enumerate().find_map(|(index, interface)| {
+                let interface = interface.as_object().filter(|interface| text(interface, binding) != Some("GRPC"))?;
+                let url = text(interface, "url").filter(over_http)?;
+                Some((url.to_owned(), Path::Member(&Path::Entry(&path, index), "url").to_string()))
+            })
+        },
+    )
 }
 
 fn provider(given: &Members) -> Provider {

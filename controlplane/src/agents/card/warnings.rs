@@ -96,9 +96,11 @@ fn several_flows(card: &Members) -> Option<String> {
 
 fn undeclared_schemes(card: &Members) -> Option<String> {
     let declared = member(card, "securitySchemes").and_then(Value::as_object);
-    let new =
-        objects(card, "securityRequirements").filter_map(|requirement| member(requirement, "schemes")?.as_object());
-    let wanted: BTreeSet<&String> = new.chain(objects(card, "security")).flat_map(Members::keys).collect();
+    let places = || std::iter::once(card).chain(objects(card, "skills"));
+    let new = places().flat_map(|place| objects(place, "securityRequirements"));
+    let new = new.filter_map(|requirement| member(requirement, "schemes")?.as_object());
+    let old = places().flat_map(|place| objects(place, "security"));
+    let wanted: BTreeSet<&String> = new.chain(old).flat_map(Members::keys).collect();
     let unknown = wanted.into_iter().filter(|name| declared.is_none_or(|declared| !declared.contains_key(*name)));
     let unknown: Vec<String> = unknown.cloned().collect();
     let unknown = (!unknown.is_empty()).then(|| some(&unknown))?;

@@ -88,6 +88,25 @@ fn the_smallest_card_passes_and_is_warned_of_what_it_lacks() {
 }
 
 #[test]
+fn the_values_that_the_schema_of_a2a_gives_as_examples_pass() {
+    let keys = ["query", "header", "cookie"].map(|place| (place, json!({"location": place, "name": "k"})));
+    let schemes = keys.into_iter().map(|(place, key)| (place.to_owned(), json!({"apiKeySecurityScheme": key})));
+    let mut schemes: Map<String, Value> = schemes.collect();
+    schemes.insert("http".into(), json!({"httpAuthSecurityScheme": {"scheme": "Bearer", "bearerFormat": "JWT"}}));
+    let card = json!({
+        "name": "Recipe Agent", "description": "Agent that helps users with recipes and cooking.", "version": "1.0.0",
+        "supportedInterfaces": [
+            {"url": "https://api.example.com/a2a/v1", "protocolBinding": "JSONRPC", "protocolVersion": "0.3"},
+            {"url": "https://api.example.com/a2a/v1", "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
+            {"url": "https://grpc.example.com/a2a", "protocolBinding": "GRPC", "protocolVersion": "1.0"},
+        ],
+        "provider": {"organization": "Google", "url": "https://ai.google.dev"},
+        "securitySchemes": schemes,
+    });
+    assert_eq!(refused_at(&card), None);
+}
+
+#[test]
 fn a_card_that_is_the_body_has_paths_without_a_prefix() {
     let field = |card: Value| parse(&card, "", PUBLIC).unwrap_err().into_problem().field;
     assert_eq!(field(json!({"name": "ab"})).as_deref(), Some("name"));
@@ -110,9 +129,13 @@ fn the_url_is_the_cards_own_or_its_first_interface_over_http() {
     let mut both = with("url", json!("https://b.example"));
     both["supportedInterfaces"] = interfaces;
     assert_eq!(checked(&both).unwrap().url.as_deref(), Some("https://b.example"));
-    let grpc =
-        json!({"name": "abc", "description": "0123456789", "url": "localhost:50051", "preferredTransport": "GRPC"});
-    assert_eq!(checked(&grpc).unwrap().url, None);
+    let mut old = smallest();
+    old["preferredTransport"] = "GRPC".into();
+    old["url"] = "localhost:50051".into();
+    let card = checked(&old).unwrap();
+    assert_eq!((card.url, card.url_field.as_str()), (None, "card.url"));
+    old["additional_interfaces"] = json!([{"url": "https://a.example/rest", "transport": "HTTP+JSON"}]);
+    assert_eq!(checked(&old).unwrap().url_field, "card.additional_interfaces[0].url");
 }
 
 #[test]
@@ -141,6 +164,12 @@ fn the_service_class_is_read_from_its_extension_under_either_uri() {
     assert_eq!(checked(&smallest()).unwrap().service_class, None);
 }
 
+fn with_requirement(skill: &Value) -> Value {
+    let mut skill = skill.clone();
+    skill["securityRequirements"] = json!([{"schemes": {"code": {"list": []}}}]);
+    skill
+}
+
 #[test]
 fn each_warning_is_given_once_and_only_where_it_is_due() {
     let skill = json!([{"id": "a", "name": "A", "description": "Does a.", "tags": []}]);
@@ -160,6 +189,7 @@ fn each_warning_is_given_once_and_only_where_it_is_due() {
         ("supportedInterfaces", json!([{"url": "https://a.example", "protocolBinding": "JSONRPC"}]), "protocolVersion"),
         ("preferredTransport", json!("JSONRPC"), "A2A 0.3 (`preferredTransport`)"),
         ("securityRequirements", json!([{"schemes": {"key": {}}}]), "does not declare: `key`"),
+        ("skills", json!([with_requirement(&skill[0])]), "does not declare: `code`"),
     ];
     for (member, value, expected) in cases {
         let mut card = fine.clone();
