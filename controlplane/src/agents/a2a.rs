@@ -131,7 +131,7 @@ fn capabilities(card: &Members) -> Value {
 }
 
 /// The scheme kinds of v1.0, and the `type` that v0.3 had for each.
-const SCHEMES: [(&str, &str); 5] = [
+pub(super) const SCHEMES: [(&str, &str); 5] = [
     ("apiKeySecurityScheme", "apiKey"),
     ("httpAuthSecurityScheme", "http"),
     ("oauth2SecurityScheme", "oauth2"),
