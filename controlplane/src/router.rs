@@ -5,7 +5,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post, put};
 
-use crate::agents::http as agents;
+use crate::agents::{card_http as cards, http as agents};
 use crate::auth::http as auth;
 use crate::discovery::http as discovery;
 use crate::moderation::http as moderation;
@@ -32,7 +32,9 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents/featured", get(agents::featured))
         .route("/v1/agents/facets", get(discovery::facets))
         .route("/v1/agents/{agent_id}", get(agents::get).patch(agents::update).delete(agents::remove))
-        .route("/v1/agents/{agent_id}/card", get(agents::card).put(agents::replace_card))
+        .route("/v1/agents/{agent_id}/card", get(cards::card).put(cards::replace_card))
+        .route("/v1/agents/{agent_id}/card/history", get(cards::history))
+        .route("/v1/agents/{agent_id}/card/history/{n}", get(cards::former))
         .route("/v1/agents/{agent_id}/heartbeat", put(agents::heartbeat))
         .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
         .route("/v1/search", get(discovery::search))
@@ -45,7 +47,7 @@ fn api() -> Router<Exchange> {
         .route("/v1/auth/revoke", post(auth::revoke))
         .route("/.well-known/jwks.json", get(auth::jwks))
         // Calls.
-        .route("/relay/{agent_id}/.well-known/agent-card.json", get(agents::relay_card))
+        .route("/relay/{agent_id}/.well-known/agent-card.json", get(cards::relay_card))
         .route("/relay/{agent_id}", any(direct::call))
         .route("/relay/{agent_id}/", any(direct::call))
         .route("/relay/{agent_id}/{*path}", any(direct::call))

@@ -44,6 +44,8 @@ fn calls_go_on_without_the_exchange_and_none_is_lost_from_the_audit() {
     assert_eq!(away.json(), before.json(), "the switch's last copy of the card");
     assert!(away.header("age").is_some(), "a copy says its age: {:?}", away.headers);
     once(addr, &Request::get("/connect/v1/agents")).expect_problem(503, "exchange_unavailable");
+    let original = Request::get(format!("/connect/v1/agents/{}/card?original=1", callee.id));
+    once(addr, &original).expect_problem(503, "exchange_unavailable");
     let unknown = format!("ll_{}", "A".repeat(43));
     api::call(addr, &callee.id, &unknown, "{}").expect_problem(503, "exchange_unavailable");
 

@@ -3,36 +3,62 @@
 
 use serde_json::{Map, Value, json};
 
-use super::card::member;
+use super::card::{known, member, text};
+
+type Members = Map<String, Value>;
 
 /// The card for A2A clients. `relay_url` is where the agent can be called if its card names no interface of its own.
 pub(crate) fn v1(card: &Value, relay_url: &str) -> Value {
-    let empty = Map::new();
-    let card = card.as_object().unwrap_or(&empty);
-    let mut out = Map::new();
-    copy(card, &mut out, &["name", "description"]);
-    out.insert("supportedInterfaces".into(), interfaces(card, relay_url));
-    if let Some(provider) = member(card, "provider").and_then(Value::as_object) {
-        out.insert("provider".into(), pick(provider, &["url", "organization"]));
+    let empty = Members::new();
+    let given = card.as_object().unwrap_or(&empty);
+    let mut modern = given.clone();
+    set(&mut modern, "supportedInterfaces", interfaces(given, relay_url));
+    set(&mut modern, "securitySchemes", schemes(given));
+    set(&mut modern, "capabilities", capabilities(given));
+    set(&mut modern, "skills", skills(given));
+    requirements(&mut modern);
+    let mut out = known(&modern.into());
+    if let Some(members) = out.as_object_mut() {
+        complete(members);
+        drop_broken_signatures(members, given);
     }
-    out.insert("version".into(), member(card, "version").cloned().unwrap_or_else(|| "0.0.0".into()));
-    copy(card, &mut out, &["documentationUrl", "iconUrl"]);
-    out.insert("capabilities".into(), capabilities(card));
-    let schemes = schemes(card);
-    if !schemes.is_empty() {
-        out.insert("securitySchemes".into(), schemes.into());
+    out
+}
+
+/// Sets a member under its camelCase name, whichever it had.
+fn set(object: &mut Members, name: &str, value: Value) {
+    while let Some(given) = super::card::given_name(object, name) {
+        object.remove(&given);
     }
-    requirements(card, &mut out);
+    object.insert(name.to_owned(), value);
+}
+
+/// Adds what A2A requires and the directory does not.
+fn complete(card: &mut Members) {
+    card.entry("version").or_insert_with(|| "0.0.0".into());
     for modes in ["defaultInputModes", "defaultOutputModes"] {
-        out.insert(modes.into(), member(card, modes).cloned().unwrap_or_else(|| json!(["application/json"])));
+        card.entry(modes).or_insert_with(|| json!(["application/json"]));
     }
-    out.insert("skills".into(), skills(card));
-    signatures(card, &mut out);
-    out.into()
+    for skill in
+        card.get_mut("skills").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+    {
+        let name = text(skill, "name").or(text(skill, "id")).unwrap_or_default().to_owned();
+        let fill = [("id", json!(name)), ("name", json!(name)), ("description", json!("")), ("tags", json!([]))];
+        for (member, value) in fill {
+            skill.entry(member).or_insert(value);
+        }
+    }
+    for empty in ["securitySchemes", "signatures"] {
+        let is_empty =
+            |value: &Value| value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+        if card.get(empty).is_some_and(is_empty) {
+            card.remove(empty);
+        }
+    }
 }
 
 /// Takes members over under their camelCase names.
-pub(super) fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, names: &[&str]) {
+pub(super) fn copy(from: &Members, to: &mut Members, names: &[&str]) {
     for name in names {
         if let Some(value) = member(from, name) {
             to.insert((*name).into(), value.clone());
@@ -40,54 +66,43 @@ pub(super) fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, names
     }
 }
 
-fn pick(from: &Map<String, Value>, names: &[&str]) -> Value {
-    let mut to = Map::new();
-    copy(from, &mut to, names);
-    to.into()
-}
-
-fn objects<'a>(card: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
+fn objects<'a>(card: &'a Members, name: &str) -> Vec<&'a Members> {
     let list = member(card, name).and_then(Value::as_array);
     list.map(|list| list.iter().filter_map(Value::as_object).collect()).unwrap_or_default()
 }
 
-fn string<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    member(object, name).and_then(Value::as_str)
-}
-
 /// Is the card of v1.0 already? Its interfaces tell.
-fn is_v1(card: &Map<String, Value>) -> bool {
+fn is_v1(card: &Members) -> bool {
     member(card, "supportedInterfaces").is_some()
 }
 
-fn interfaces(card: &Map<String, Value>, relay_url: &str) -> Value {
+fn interfaces(card: &Members, relay_url: &str) -> Value {
     let mut list: Vec<Value> = Vec::new();
     let mut add = |url: &str, binding: &str, version: &str, tenant: Option<&Value>| {
-        let known = list.iter().any(|other| other["url"] == url && other["protocolBinding"] == binding);
-        if !known {
-            let mut interface = json!({"url": url, "protocolBinding": binding, "protocolVersion": version});
-            if let Some(tenant) = tenant {
-                interface["tenant"] = tenant.clone();
-            }
+        let mut interface = json!({"url": url, "protocolBinding": binding, "protocolVersion": version});
+        if let Some(tenant) = tenant {
+            interface["tenant"] = tenant.clone();
+        }
+        if !list.contains(&interface) {
             list.push(interface);
         }
     };
-    let declared = string(card, "protocolVersion");
+    let declared = text(card, "protocolVersion");
     for interface in objects(card, "supportedInterfaces") {
-        let Some(url) = string(interface, "url") else { continue };
-        let binding = string(interface, "protocolBinding").or(string(interface, "transport")).unwrap_or("JSONRPC");
-        let version = major_minor(string(interface, "protocolVersion").or(declared).unwrap_or("1.0"));
+        let Some(url) = text(interface, "url") else { continue };
+        let binding = text(interface, "protocolBinding").or(text(interface, "transport")).unwrap_or("JSONRPC");
+        let version = major_minor(text(interface, "protocolVersion").or(declared).unwrap_or("1.0"));
         add(url, binding, &version, member(interface, "tenant"));
     }
     // A card of v0.3 without its version is of 0.3; in one that calls itself 1.0, `url` is a convenience.
     let version = major_minor(declared.unwrap_or("0.3"));
     if !is_v1(card)
-        && let Some(url) = string(card, "url")
+        && let Some(url) = text(card, "url")
     {
-        add(url, string(card, "preferredTransport").unwrap_or("JSONRPC"), &version, None);
+        add(url, text(card, "preferredTransport").unwrap_or("JSONRPC"), &version, None);
         for other in objects(card, "additionalInterfaces") {
-            if let Some(url) = string(other, "url") {
-                add(url, string(other, "transport").unwrap_or("JSONRPC"), &version, None);
+            if let Some(url) = text(other, "url") {
+                add(url, text(other, "transport").unwrap_or("JSONRPC"), &version, None);
             }
         }
     }
@@ -102,111 +117,91 @@ fn major_minor(version: &str) -> String {
     version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
-fn capabilities(card: &Map<String, Value>) -> Value {
-    let empty = Map::new();
-    let given = member(card, "capabilities").and_then(Value::as_object).unwrap_or(&empty);
-    let mut out = Map::new();
-    copy(given, &mut out, &["streaming", "pushNotifications", "extendedAgentCard"]);
-    if let Some(extended) = member(card, "supportsAuthenticatedExtendedCard") {
-        out.entry("extendedAgentCard").or_insert_with(|| extended.clone());
+fn capabilities(card: &Members) -> Value {
+    let mut out = member(card, "capabilities").and_then(Value::as_object).cloned().unwrap_or_default();
+    if let Some(extended) = member(card, "supportsAuthenticatedExtendedCard")
+        && member(&out, "extendedAgentCard").is_none()
+    {
+        set(&mut out, "extendedAgentCard", extended.clone());
     }
-    let extensions: Vec<Value> = objects(given, "extensions")
-        .into_iter()
-        .map(|extension| pick(extension, &["uri", "description", "required", "params"]))
-        .collect();
-    if !extensions.is_empty() {
-        out.insert("extensions".into(), extensions.into());
+    if objects(&out, "extensions").is_empty() {
+        out.remove("extensions");
     }
     out.into()
 }
 
-/// The scheme kinds of v1.0 with their members, and the `type` that v0.3 had for each.
-const SCHEMES: [(&str, &str, &[&str]); 5] = [
-    ("apiKeySecurityScheme", "apiKey", &["description", "location", "name"]),
-    ("httpAuthSecurityScheme", "http", &["description", "scheme", "bearerFormat"]),
-    ("oauth2SecurityScheme", "oauth2", &["description", "flows", "oauth2MetadataUrl"]),
-    ("openIdConnectSecurityScheme", "openIdConnect", &["description", "openIdConnectUrl"]),
-    ("mtlsSecurityScheme", "mutualTLS", &["description"]),
+/// The scheme kinds of v1.0, and the `type` that v0.3 had for each.
+pub(super) const SCHEMES: [(&str, &str); 5] = [
+    ("apiKeySecurityScheme", "apiKey"),
+    ("httpAuthSecurityScheme", "http"),
+    ("oauth2SecurityScheme", "oauth2"),
+    ("openIdConnectSecurityScheme", "openIdConnect"),
+    ("mtlsSecurityScheme", "mutualTLS"),
 ];
 
-fn schemes(card: &Map<String, Value>) -> Map<String, Value> {
-    let mut out = Map::new();
+fn schemes(card: &Members) -> Value {
+    let mut out = Members::new();
     let given = member(card, "securitySchemes").and_then(Value::as_object);
     for (name, scheme) in given.into_iter().flatten() {
         let Some(scheme) = scheme.as_object() else { continue };
-        if let Some((kind, inner)) =
-            SCHEMES.iter().find_map(|(kind, ..)| Some((*kind, member(scheme, kind)?.as_object()?)))
-        {
-            add_scheme(&mut out, name, kind, inner.clone());
-        } else if let Some(old) = string(scheme, "type") {
-            let Some((kind, ..)) = SCHEMES.iter().find(|(_, kind, _)| *kind == old) else { continue };
+        let new = SCHEMES.iter().find_map(|(kind, _)| Some((*kind, member(scheme, kind)?.as_object()?.clone())));
+        let converted = || {
+            let (kind, _) = SCHEMES.iter().find(|(_, old)| text(scheme, "type") == Some(*old))?;
             let mut inner = scheme.clone();
             if let Some(location) = inner.remove("in") {
                 inner.insert("location".into(), location);
             }
+            Some((*kind, inner))
+        };
+        if let Some((kind, inner)) = new.or_else(converted) {
             add_scheme(&mut out, name, kind, inner);
         }
     }
-    out
+    out.into()
 }
 
 /// Adds a scheme. Several OAuth flows, which v0.3 allowed in one, become a scheme each.
-fn add_scheme(out: &mut Map<String, Value>, name: &str, kind: &str, inner: Map<String, Value>) {
-    let members = SCHEMES.iter().find(|(known, ..)| *known == kind).map_or(&[][..], |(_, _, members)| members);
-    let mut scheme = pick(&inner, members);
-    let flows = scheme.get("flows").and_then(Value::as_object).cloned().unwrap_or_default();
+fn add_scheme(out: &mut Members, name: &str, kind: &str, mut inner: Members) {
+    let flows = member(&inner, "flows").and_then(Value::as_object).cloned().unwrap_or_default();
     if flows.len() <= 1 {
-        out.insert(name.to_owned(), json!({ kind: scheme }));
+        out.insert(name.to_owned(), json!({ kind: inner }));
         return;
     }
     for (flow, value) in flows {
-        scheme["flows"] = json!({ flow.as_str(): value });
-        out.insert(format!("{name}-{flow}"), json!({ kind: scheme.clone() }));
+        set(&mut inner, "flows", json!({ flow.as_str(): value }));
+        out.insert(format!("{name}-{flow}"), json!({ kind: inner.clone() }));
     }
 }
 
-/// `securityRequirements`, or the `security` of v0.3 in their form.
-fn requirements(from: &Map<String, Value>, out: &mut Map<String, Value>) {
-    if let Some(requirements) = member(from, "securityRequirements") {
-        out.insert("securityRequirements".into(), requirements.clone());
-        return;
-    }
-    let old = objects(from, "security");
-    if old.is_empty() {
+/// Gives an object of v0.3 its `security` in the form of v1.0.
+fn requirements(object: &mut Members) {
+    let old = objects(object, "security");
+    if old.is_empty() || member(object, "securityRequirements").is_some() {
         return;
     }
     let list = old.into_iter().map(|alternative| {
-        let schemes: Map<String, Value> =
+        let schemes: Members =
             alternative.iter().map(|(name, scopes)| (name.clone(), json!({ "list": scopes }))).collect();
         json!({ "schemes": schemes })
     });
-    out.insert("securityRequirements".into(), list.collect::<Vec<_>>().into());
+    let list: Value = list.collect();
+    set(object, "securityRequirements", list);
 }
 
-fn skills(card: &Map<String, Value>) -> Value {
+fn skills(card: &Members) -> Value {
     let skills = objects(card, "skills").into_iter().map(|skill| {
-        let mut out = Map::new();
-        copy(skill, &mut out, &["id", "name", "description", "tags", "examples", "inputModes", "outputModes"]);
-        let name = string(skill, "name").or(string(skill, "id")).unwrap_or_default().to_owned();
-        out.entry("id").or_insert_with(|| name.clone().into());
-        out.entry("name").or_insert_with(|| name.into());
-        out.entry("description").or_insert_with(|| "".into());
-        out.entry("tags").or_insert_with(|| json!([]));
-        requirements(skill, &mut out);
-        Value::from(out)
+        let mut skill = skill.clone();
+        requirements(&mut skill);
+        Value::from(skill)
     });
-    skills.collect::<Vec<_>>().into()
+    skills.collect()
 }
 
 /// Signatures cover the card as it was given: they stay only if nothing had to be converted.
-fn signatures(card: &Map<String, Value>, out: &mut Map<String, Value>) {
-    let unchanged = out.iter().all(|(name, value)| card.get(name) == Some(value));
-    let signatures: Vec<Value> = objects(card, "signatures")
-        .into_iter()
-        .map(|signature| pick(signature, &["protected", "signature", "header"]))
-        .collect();
-    if unchanged && !signatures.is_empty() {
-        out.insert("signatures".into(), signatures.into());
+fn drop_broken_signatures(card: &mut Members, given: &Members) {
+    let unchanged = card.iter().all(|(name, value)| name == "signatures" || given.get(name) == Some(value));
+    if !unchanged {
+        card.remove("signatures");
     }
 }
 

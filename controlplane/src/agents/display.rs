@@ -6,10 +6,13 @@ use landline_wire::ids::AgentId;
 use serde_json::{Map, Value};
 
 use super::card::{fault, http_url};
+use super::nearest;
 use crate::error::{Error, Result};
 
 /// Characters of a tagline.
 const MAX_TAGLINE_CHARS: usize = 120;
+/// Characters that are shown of a member's name that we do not know.
+const SHOWN_CHARS: usize = 100;
 /// Agents that `listed` may name: a policy travels to every switch.
 const MAX_ALLOW: usize = 1_000;
 
@@ -38,8 +41,8 @@ pub(crate) fn apply(body: &Map<String, Value>, mut display: Display) -> Result<D
     if let Some(value) = body.get("category") {
         display.category = text("category", value)?;
         if display.category.as_deref().is_some_and(|category| !CATEGORIES.contains(&category)) {
-            let known = CATEGORIES.map(str::to_owned).to_vec();
-            return Err(choice("category", "There is no such category.", known));
+            let given = display.category.as_deref().unwrap_or_default();
+            return Err(choice("category", "There is no such category.", nearest::in_order(given, &CATEGORIES)));
         }
     }
     if let Some(value) = body.get("accent_color") {
@@ -63,9 +66,22 @@ pub(crate) fn apply(body: &Map<String, Value>, mut display: Display) -> Result<D
     Ok(display)
 }
 
-/// The first member of a change that is none of ours.
-pub(crate) fn unknown_member(body: &Map<String, Value>) -> Option<&str> {
-    body.keys().map(String::as_str).find(|key| !MEMBERS.contains(key))
+/// Refuses a change of a member that is none of ours.
+pub(crate) fn refuse_unknown(body: &Map<String, Value>) -> Result<()> {
+    let Some(member) = body.keys().find(|key| !MEMBERS.contains(&key.as_str())) else { return Ok(()) };
+    let shown: String = member.chars().take(SHOWN_CHARS).collect();
+    let detail = format!("`{shown}` cannot be changed here; what the card says changes with `PUT …/card`.");
+    let mut problem =
+        Problem::new(Code::InvalidCard, detail).field(&shown).suggest(nearest::in_order(member, &MEMBERS));
+    problem.did_you_mean = nearest::meant(member, &MEMBERS).map(str::to_owned);
+    Err(problem.into())
+}
+
+/// Members of a registration that look like ours and are spelled otherwise: they are ignored, and whoever sent them is told.
+pub(crate) fn misspelled(body: &Map<String, Value>) -> Vec<String> {
+    let unknown = body.keys().filter(|key| !MEMBERS.contains(&key.as_str()));
+    let meant = unknown.filter_map(|key| Some((key, nearest::meant(key, &MEMBERS)?)));
+    meant.map(|(key, meant)| format!("`{key}` was ignored: did you mean `{meant}`?")).take(MEMBERS.len()).collect()
 }
 
 /// A value that is none of the known ones.
@@ -90,7 +106,7 @@ fn access(value: &Value) -> Result<Access> {
     match value {
         Value::Null => Ok(Access::default()),
         value => serde_json::from_value(value.clone()).map_err(|_| {
-            let known = ["agents", "listed", "public"].map(str::to_owned).to_vec();
+            let known = nearest::in_order(value.as_str().unwrap_or_default(), &["agents", "listed", "public"]);
             choice("access", "`access` must be agents, listed or public.", known)
         }),
     }
@@ -147,6 +163,29 @@ mod tests {
         ] {
             assert_eq!(applied(body.clone()).unwrap_err().into_problem().field.as_deref(), Some(field), "{body}");
         }
-        assert_eq!(unknown_member(json!({"tagline": "a", "name": "b"}).as_object().unwrap()), Some("name"));
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_said() {
+        let refused = |body: Value| refuse_unknown(body.as_object().unwrap()).unwrap_err().into_problem();
+        let problem = refused(json!({"tagline": "a", "accent_colour": "#000000"}));
+        assert_eq!(
+            (problem.field.as_deref(), problem.did_you_mean.as_deref()),
+            (Some("accent_colour"), Some("accent_color"))
+        );
+        let problem = refused(json!({"name": "b"}));
+        assert_eq!(
+            (problem.did_you_mean, problem.suggestions.len()),
+            (None, MEMBERS.len()),
+            "a card's member is no slip"
+        );
+        assert!(refuse_unknown(json!({"tagline": "a", "allow": []}).as_object().unwrap()).is_ok());
+        let problem = applied(json!({"category": "cooding"})).unwrap_err().into_problem();
+        assert_eq!((problem.did_you_mean.as_deref(), problem.suggestions.len()), (Some("coding"), CATEGORIES.len()));
+        let problem = applied(json!({"access": "Publik"})).unwrap_err().into_problem();
+        assert_eq!(problem.did_you_mean.as_deref(), Some("public"));
+        let registration = json!({"card": {}, "catgory": "chat", "lineage": {}, "tagline": "x"});
+        let warnings = misspelled(registration.as_object().unwrap());
+        assert_eq!(warnings, ["`catgory` was ignored: did you mean `category`?"]);
     }
 }

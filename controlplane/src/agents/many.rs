@@ -47,9 +47,7 @@ pub(crate) async fn listed(conn: &mut AnyConnection, ids: &[AgentId]) -> Result<
     Ok(visible
         .map(|agent| {
             let value: Value = serde_json::from_str(&agent.card).unwrap_or_default();
-            // A stored card passed its checks when it was given; should later ones refuse it, its lists count as empty.
-            let card = card::parse(&value, "card").ok();
-            let (provider, skills) = card.map(|card| (card.provider, card.skills)).unwrap_or_default();
+            let card::Card { provider, skills, .. } = card::read(&value);
             Listed {
                 id: agent.id,
                 version: agent.updated_at,

@@ -1,6 +1,6 @@
 //! The directory: agents, their cards and how they are found.
 //!
-//! Owns `agents` and `removed_agents`. Invariants: names are unique without regard to case, URLs after
+//! Owns `agents`, `card_history` and `removed_agents`. Invariants: names are unique without regard to case, URLs after
 //! normalising; the card is kept exactly as it was given; a removed id is never given again and answers 410; a change of
 //! who may call an agent, a block and a removal write the op for the switches in the same transaction.
 //!
@@ -10,19 +10,25 @@
 //! | `GET /v1/agents`, `/online`, `/featured` | lists |
 //! | `GET`, `PATCH`, `DELETE /v1/agents/{agent_id}` | one agent |
 //! | `GET`, `PUT /v1/agents/{agent_id}/card` | its Agent Card |
+//! | `GET /v1/agents/{agent_id}/card/history`, `/{n}` | those that it had before |
 //! | `PUT /v1/agents/{agent_id}/heartbeat` | it lives |
 //! | `GET /v1/agents/{agent_id}/reliability` | how it did of late |
 
 mod a2a;
 mod card;
+pub(crate) mod card_http;
 mod display;
+mod etag;
+pub(crate) mod history;
 pub(crate) mod http;
 pub mod listing;
 mod many;
 mod model;
+mod nearest;
 pub mod ops;
 mod relay_card;
 mod reliability;
+mod replace;
 mod standing;
 pub(crate) mod store;
 pub mod trend;

@@ -53,11 +53,10 @@ impl Stored {
         self.origin_proven && pulse.is_fresh(now_ms)
     }
 
-    /// The row that is shown. A stored card passed its checks when it was given; should a later version of the checks
-    /// refuse it, its lists are shown empty.
+    /// The row that is shown.
     pub(crate) fn row(&self, known: &Known<'_>, now_ms: i64) -> Agent {
         let value: Value = serde_json::from_str(&self.card).unwrap_or_default();
-        let card = card::parse(&value, "card").unwrap_or_else(|_| Card::empty());
+        let card = card::read(&value);
         let Known { figures, pulse, dormant_after_ms } = known;
         let (attached, online) = (self.lines > 0, self.is_online(pulse, now_ms));
         let quality = standing::quality(&value, &card, attached, self.is_callable(pulse, now_ms), false);
@@ -149,13 +148,26 @@ pub(crate) fn name_key(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// Names like a taken one, in the order in which they are offered.
-pub(crate) fn similar_names(name: &str) -> Vec<String> {
-    (2..=30)
-        .map(|n| {
-            let suffix = format!("-{n}");
-            let kept: String = name.chars().take(NAME_CHARS.end() - suffix.len()).collect();
-            format!("{kept}{suffix}")
+/// Names like a taken one, in the order in which they are offered: numbered on, then with digits of the new agent's id,
+/// which nobody else has.
+pub(crate) fn similar_names(name: &str, id: AgentId) -> Vec<String> {
+    let (stem, number) = match name.rsplit_once('-') {
+        Some((stem, digits))
+            if !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            (stem, digits.parse().unwrap_or(1))
+        }
+        _ => (name, 1_u32),
+    };
+    let id = id.to_string().replace('-', "");
+    let numbered = (number + 1..=number + 9).map(|number| number.to_string());
+    // The last digits of an id are random.
+    let random = [6, 8, 12].map(|digits| id[id.len() - digits..].to_owned());
+    let suffixes = numbered.chain(random);
+    suffixes
+        .map(|suffix| {
+            let kept: String = stem.chars().take(NAME_CHARS.end() - suffix.len() - 1).collect();
+            format!("{kept}-{suffix}")
         })
         .collect()
 }
@@ -168,13 +180,17 @@ mod tests {
 
     #[test]
     fn offered_names_are_valid_and_differ_from_the_taken_one() {
-        for name in ["abc", &"ä".repeat(100)] {
-            for offered in similar_names(name) {
+        let id = AgentId::from_parts(1, [7; 10]);
+        for name in ["abc", "a-1", "abc-999", "abc-1000", "a--", &"ä".repeat(100), &"x-7".repeat(33)] {
+            let offered = similar_names(name, id);
+            assert_eq!(offered.iter().collect::<std::collections::BTreeSet<_>>().len(), 12, "{offered:?}");
+            for offered in offered {
                 let card = json!({"name": offered, "description": "long enough it is"});
-                assert!(card::parse(&card, "card").is_ok(), "{offered}");
+                assert!(card::parse(&card, "card", "").is_ok(), "{offered}");
                 assert_ne!(name_key(&offered), name_key(name));
             }
         }
+        assert_eq!(similar_names("echo-2", id)[0], "echo-3", "a numbered name goes on");
     }
 
     #[test]

@@ -49,19 +49,21 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     may_register(exchange, principal)?;
     let members = object(&body.value)?;
     let given = members.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
-    let card = card::parse(given, "card")?;
+    let mut card = card::parse(given, "card", &exchange.config.public_url)?;
+    card.warnings.extend(display::misspelled(members));
     let original = card::text_of(&body.text, true).ok_or_else(twice)?;
+    card::one_reading(original, "card")?;
     let display = display::apply(members, Display::default())?;
     let now_ms = exchange.clock.now_ms();
     let id = AgentId::from_parts(now_ms.max(0).unsigned_abs(), random::<10>().map_err(Error::Internal)?);
     let key = auth::ops::make_key(exchange)?;
 
     let mut tx = exchange.db.begin().await?;
-    check_free(&mut tx, &card, "card.name", id).await?;
+    check_free(&mut tx, &card, REGISTRATION, id).await?;
     let new = store::New { id, card: &card, original, display: &display, now_ms };
     if let Err(error) = store::insert(&mut tx, &new).await {
         drop(tx);
-        return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
+        return Err(explain_conflict(exchange, error, &card, REGISTRATION, id).await);
     }
     auth::ops::first_key(&mut tx, id, &key, now_ms).await?;
     pulse::ops::card_given(&mut tx, id, card.url.is_some(), now_ms).await?;
@@ -79,7 +81,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
     Ok(Registered { id, api_key: key.secret.0, agent, warnings: card.warnings })
 }
 
-fn twice() -> Error {
+pub(super) fn twice() -> Error {
     Error::invalid("card", "`card` must be given once.")
 }
 
@@ -87,32 +89,50 @@ fn object(body: &Value) -> Result<&Map<String, Value>> {
     body.as_object().ok_or_else(|| Error::invalid("body", "The body must be a JSON object."))
 }
 
+/// The request that a card came with, for whoever has to send it again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    /// The path of the card's name in the body.
+    pub(super) name_field: &'static str,
+    pub(super) endpoint: &'static str,
+}
+
+/// A registration.
+const REGISTRATION: Sent = Sent { name_field: "card.name", endpoint: "POST /v1/agents" };
+
 /// Refuses a name or URL that another agent has.
-async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
+pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, sent: Sent, id: AgentId) -> Result<()> {
     if store::name_taken(conn, &card.name, id).await? {
         let mut free = Vec::new();
-        for name in model::similar_names(&card.name) {
+        for name in model::similar_names(&card.name, id) {
             if free.len() < OFFERED && !store::name_taken(conn, &name, id).await? {
                 free.push(name);
             }
         }
         let detail = format!("Agent name '{}' is already in use.", card.name);
         return Err(Problem::new(Code::NameTaken, detail)
-            .field(name_field)
+            .field(sent.name_field)
             .suggest(free)
-            .endpoint("POST /v1/agents")
+            .endpoint(sent.endpoint)
             .into());
     }
     if let Some(key) = &card.url_key
         && store::url_taken(conn, key, id).await?
     {
-        return Err(Problem::new(Code::UrlTaken, "Another agent has this URL.").field(card.url_field.as_str()).into());
+        let problem = Problem::new(Code::UrlTaken, "Another agent has this URL.").field(card.url_field.as_str());
+        return Err(problem.endpoint(sent.endpoint).into());
     }
     Ok(())
 }
 
 /// A unique violation means that someone else was faster: says which of the two it was.
-async fn explain_conflict(exchange: &Exchange, error: DbError, card: &Card, name_field: &str, id: AgentId) -> Error {
+pub(super) async fn explain_conflict(
+    exchange: &Exchange,
+    error: DbError,
+    card: &Card,
+    sent: Sent,
+    id: AgentId,
+) -> Error {
     let DbError::Driver(driver) = &error else { return error.into() };
     if !db::is_unique_violation(driver) {
         return error.into();
@@ -121,7 +141,7 @@ async fn explain_conflict(exchange: &Exchange, error: DbError, card: &Card, name
         Ok(conn) => conn,
         Err(error) => return error.into(),
     };
-    match check_free(&mut conn, card, name_field, id).await {
+    match check_free(&mut conn, card, sent, id).await {
         Err(taken) => taken,
         Ok(()) => Error::new(Code::Conflict, "Another registration was faster; try again."),
     }
@@ -203,10 +223,7 @@ async fn described(
 /// Changes the fields beside the card.
 pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Result<Agent> {
     let body = object(body)?;
-    if let Some(member) = display::unknown_member(body) {
-        let detail = format!("`{member}` cannot be changed here; what the card says changes with `PUT …/card`.");
-        return Err(card::fault(member, detail));
-    }
+    display::refuse_unknown(body)?;
     let now_ms = exchange.clock.now_ms();
     let mut tx = exchange.db.begin().await?;
     let before = locked(&mut tx, id, now_ms).await?;
@@ -225,35 +242,11 @@ pub(crate) async fn update(exchange: &Exchange, id: AgentId, body: &Value) -> Re
     get(exchange, id).await
 }
 
-async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stored> {
+pub(super) async fn locked(tx: &mut AnyConnection, id: AgentId, now_ms: i64) -> Result<Stored> {
     match store::lock(tx, id, now_ms).await? {
         Some(agent) => Ok(agent),
         None => stored(tx, id).await,
     }
-}
-
-/// Replaces the card. The body is the card, or an object whose `card` it is.
-pub(crate) async fn replace_card(exchange: &Exchange, id: AgentId, body: &JsonBody) -> Result<CardReplaced> {
-    let wrapped = body.value.get("card").filter(|_| body.value.get("name").is_none());
-    let (given, at) = wrapped.map_or((&body.value, ""), |card| (card, "card"));
-    let name_field = if at.is_empty() { "name" } else { "card.name" };
-    let card = card::parse(given, at)?;
-    let original = card::text_of(&body.text, wrapped.is_some()).ok_or_else(twice)?;
-    let now_ms = exchange.clock.now_ms();
-    let mut tx = exchange.db.begin().await?;
-    let before = locked(&mut tx, id, now_ms).await?;
-    check_free(&mut tx, &card, name_field, id).await?;
-    if let Err(error) = store::set_card(&mut tx, id, &card, original, now_ms).await {
-        drop(tx);
-        return Err(explain_conflict(exchange, error, &card, name_field, id).await);
-    }
-    if before.origin_proven && !relay::direct::same_origin(before.url.as_deref(), card.url.as_deref()) {
-        store::set_origin_proof(&mut tx, id, None).await?;
-    }
-    pulse::ops::card_given(&mut tx, id, card.url.is_some(), now_ms).await?;
-    tx.commit().await?;
-    events::publish_change(exchange, Directory::Updated, id, &card.name, now_ms);
-    Ok(CardReplaced { agent: get(exchange, id).await?, warnings: card.warnings })
 }
 
 /// Removes an agent: its credentials are dead, its lines close, its id answers 410 from now on.

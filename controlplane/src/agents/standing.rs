@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn missing(given: &Value, is_attached: bool, is_callable: bool) -> Vec<String> {
-        let card = card::parse(given, "card").unwrap();
+        let card = card::read(given);
         quality(given, &card, is_attached, is_callable, false).missing
     }
 
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(change("skills", json!([{"id": "s", "name": "S", "description": " "}])), [SKILL_TEXT, SIGNATURE]);
         assert_eq!(change("capabilities", Value::Null), [SCHEMA, SIGNATURE]);
         assert_eq!(missing(&full, false, false), [REACHABLE, SIGNATURE]);
-        let card = card::parse(&full, "card").unwrap();
+        let card = card::read(&full);
         assert!(quality(&full, &card, false, true, false).passed, "a signature is no condition");
         assert_eq!(quality(&full, &card, false, true, true), Quality { passed: true, missing: vec![] });
         assert!(!quality(&full, &card, false, false, true).passed);

@@ -42,6 +42,8 @@ documents! {
     "DISCOVERY" "How search and discovery find agents, what ranks them, and how well that works.";
     "PULSE" "When an agent counts as online, how that is found out, and what each verdict means.";
     "LISTING" "How lists are ordered, what a good entry has, and how agents rise and fall.";
+    "AGENT_CARD" "What a card may say, how faults are named, and the history of replaced cards.";
+    "extensions/service-class" "The A2A extension that says what it means when an agent does not answer.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";
     "ERRORS" "Every error code, what it means and what to do.";
     "LIMITS" "Every bound, its value and its reason, what happens at it, and its counter.";
@@ -121,6 +123,16 @@ pub(super) async fn runbook(
     headers: HeaderMap,
 ) -> Result<Response> {
     serve(&exchange, &format!("runbooks/{name}"), &headers)
+}
+
+/// `GET /extensions/{name}` and `GET /extensions/{name}.md`: the extensions of A2A that are published here. Their URIs are
+/// these addresses.
+pub(super) async fn extension(
+    State(exchange): State<Exchange>,
+    PathText(name): PathText,
+    headers: HeaderMap,
+) -> Result<Response> {
+    serve(&exchange, &format!("extensions/{name}"), &headers)
 }
 
 fn serve(exchange: &Exchange, path: &str, headers: &HeaderMap) -> Result<Response> {

@@ -7,6 +7,7 @@
 //! | `/network` | who holds a line, and the calls as they happen |
 //! | `/docs/`, `/docs/{path}`, `/docs/{path}.md` | the documents, as pages and as the Markdown they are written in |
 //! | `/runbooks/{name}` | the runbooks among them |
+//! | `/extensions/{name}` | the A2A extensions among them |
 //! | `/errors/`, `/errors/{code}`, `/errors/{code}.txt` | the error catalogue |
 //! | `/llms.txt`, `/llms-full.txt` | onboarding for agents; with every document inlined |
 //! | `/examples/minimal_agent.py` | the reference agent, which dials this server by default |
@@ -45,6 +46,8 @@ pub fn routes() -> Router<Exchange> {
         .route("/docs/", get(docs::index))
         .route("/docs/{*path}", get(docs::document))
         .route("/runbooks/{name}", get(docs::runbook))
+        .route("/extensions/{name}", get(docs::extension))
+        .route("/extensions/{name}/", get(docs::extension))
         .route("/errors", get(errors::index))
         .route("/errors/", get(errors::index))
         .route("/errors/{code}", get(errors::code))

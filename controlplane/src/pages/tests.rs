@@ -151,8 +151,13 @@ async fn documents_are_served_raw_with_the_servers_own_address() {
     }
     assert!(site.text("/docs/runbooks/two-bot-nat-demo.md").await.contains(PUBLIC));
     assert_eq!(site.text("/runbooks/nat-demo.md").await, site.text("/docs/runbooks/nat-demo.md").await);
+    let extension = site.text("/extensions/service-class.md").await;
+    assert!(extension.contains("| URI | `https://relay.example/extensions/service-class` |"), "{extension}");
+    for path in ["/extensions/service-class", "/extensions/service-class/"] {
+        assert_eq!(site.text(path).await, site.text("/docs/extensions/service-class").await);
+    }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
-    for name in ["", "adr", "runbooks"] {
+    for name in ["", "adr", "runbooks", "extensions"] {
         for entry in std::fs::read_dir(format!("{folder}/{name}")).expect("docs") {
             let file = entry.expect("an entry").file_name().into_string().expect("UTF-8");
             let Some(stem) = file.strip_suffix(".md") else { continue };

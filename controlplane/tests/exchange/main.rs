@@ -5,6 +5,7 @@ mod agent_host;
 mod agents;
 mod audit;
 mod auth;
+mod cards;
 mod conventions;
 mod direct;
 mod discovery;

@@ -236,12 +236,13 @@ async fn answer_with(
 }
 
 fn keeps_card(conn: &Conn, head: &Head, answer: &PassAnswer) -> bool {
-    answer.status == 200 && head.method() == "GET" && head.target() == head.path() && is_card(conn, head)
+    answer.status == 200 && head.method() == "GET" && is_card(conn, head)
 }
 
+/// Is it a card that is asked for? With a query it is another form of it, or a former one: of these there are no copies.
 fn is_card(conn: &Conn, head: &Head) -> bool {
     let origin = conn.core.origin();
-    head.path().strip_prefix(origin.prefix.as_str()).is_some_and(Cards::is_card)
+    head.target() == head.path() && head.path().strip_prefix(origin.prefix.as_str()).is_some_and(Cards::is_card)
 }
 
 /// The exchange is away: a card that went through lately is served as it was, everything else says so.

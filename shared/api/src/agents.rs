@@ -74,6 +74,23 @@ pub struct CardReplaced {
     pub warnings: Vec<String>,
 }
 
+/// One of an agent's cards, of now or of before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardVersion {
+    /// Its number among the agent's cards, from 1.
+    pub n: u64,
+    /// Since when it was the agent's card.
+    pub at: String,
+    /// Until when; null: it is so now.
+    pub until: Option<String>,
+    /// SHA-256 of its text as it was given, in hexadecimal digits.
+    pub sha256: String,
+    /// The name that it gave the agent.
+    pub name: String,
+    /// The version that it named.
+    pub version: Option<String>,
+}
+
 /// A row of the directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agent {

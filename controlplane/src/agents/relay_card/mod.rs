@@ -1,6 +1,7 @@
 //! The card under an agent's relay address: the same agent, called here. With it a client that knows nothing of the
 //! relay reaches an agent behind NAT from one base URL. Pure.
 
+mod both;
 mod v03;
 
 use serde_json::{Map, Value, json};
@@ -13,8 +14,8 @@ const SCHEME: &str = "landline";
 /// What the scheme asks for.
 const CREDENTIAL: &str = "An API key or token of the relay; the agent's own credential goes as X-Agent-Authorization.";
 
-/// The card with its interfaces pointing at `relay_url`, in the version of A2A that the agent speaks: without gRPC, which HTTP/1.1 does not carry, and without
-/// signatures, which the change would void. `is_open`: anonymous callers are admitted.
+/// The card with its interfaces pointing at `relay_url`, in the versions of A2A that the agent speaks: without gRPC, which
+/// HTTP/1.1 does not carry, and without signatures, which the change would void. `is_open`: anonymous callers are admitted.
 pub(crate) fn relayed(card: &Value, relay_url: &str, is_open: bool) -> Value {
     if let Some(old) = card.as_object().filter(|card| v03::is_v03(card)) {
         return v03::relayed(old, relay_url, is_open);
@@ -27,6 +28,7 @@ pub(crate) fn relayed(card: &Value, relay_url: &str, is_open: bool) -> Value {
         if !is_open {
             demand_credential(members);
         }
+        both::add_v03(members);
     }
     card
 }

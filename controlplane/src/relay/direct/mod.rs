@@ -85,3 +85,15 @@ pub(crate) fn same_origin(one: Option<&str>, other: Option<&str>) -> bool {
     let origin = |url: Option<&str>| plan::origin_of(url?).ok();
     matches!((origin(one), origin(other)), (Some(one), Some(other)) if one == other)
 }
+
+/// Endings of names that mean something else on every network (RFC 6761, RFC 6762, RFC 8375), or are used as if they did.
+const LOCAL: [&str; 6] = [".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test"];
+
+/// Does a URL look as if others could reach it: a public address, or a name of the public tree? Nothing is resolved.
+pub(crate) fn looks_public(url: &str) -> bool {
+    match target::Target::parse(url).map(|target| target.origin.host) {
+        Ok(target::Host::Ip(ip)) => guard::refused(ip, &[]).is_none(),
+        Ok(target::Host::Name(name)) => name.contains('.') && !LOCAL.iter().any(|ending| name.ends_with(ending)),
+        Err(_) => false,
+    }
+}
