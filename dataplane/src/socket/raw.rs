@@ -80,13 +80,13 @@ impl Raw {
         let slice = buf.slice_mut(begin..end);
         let (result, slice) = match ear {
             None => self.stream_mut().read(slice).await,
-            Some(ear) => match self.stream_mut().cancelable_read(slice, ear.until_over()).await {
-                (Err(error), slice) if error.raw_os_error() == Some(libc::ECANCELED) => {
-                    (Err(io::ErrorKind::WouldBlock.into()), slice)
-                }
-                read => read,
-            },
+            // Boxed: it is larger, and an idle connection keeps room for everything that it may ever wait for.
+            Some(ear) => Box::pin(self.stream_mut().cancelable_read(slice, ear.until_over())).await,
         };
+        let result = result.map_err(|error| match error.raw_os_error() {
+            Some(libc::ECANCELED) => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        });
         (result, slice.into_inner())
     }
 
