@@ -16,7 +16,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, pulse, relay, router};
+use crate::{agents, presence, pulse, relay, router};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,8 @@ pub struct Inner {
     pub(crate) direct: relay::direct::Direct,
     /// Figures of agents that are not computed anew for each row.
     pub(crate) reliability: agents::ReliabilityCache,
+    /// Lines whose end is not stored yet.
+    pub(crate) leaving: presence::Leaving,
     issuer: String,
     jwks: String,
     bell: watch::Sender<()>,
@@ -131,6 +133,7 @@ impl Exchange {
             metrics: Metrics::new(),
             direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
+            leaving: presence::Leaving::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),
             config,

@@ -1,11 +1,15 @@
 //! Probes of agents with a URL, at hosts that answer as the test says.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::Method;
+use landline_controlplane::Exchange;
 use landline_controlplane::config::Config;
 use landline_controlplane::pulse::ops::probe_due;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::agent_host::{AGENT_IP, Host, Reply, answer, call, card, lab, prove};
 use crate::world::{Bot, START_MS, World, down, on_both, up};
@@ -337,6 +341,40 @@ on_both! {
             probed(&world, 3).await;
             assert_eq!(state(&world, &bot).await, is(verdict, reason, false), "{name}");
         }
+    }
+
+    async fn of_two_exchanges_on_one_database_one_asks_and_the_other_takes_over(world, minutes) {
+        let second = Exchange::open(world.exchange.config.clone(), world.exchange.clock.clone()).await.unwrap();
+        let (agent, card) = Agent::honest("bob").await;
+        world.register_with(json!({"card": card})).await;
+        let asked = async |calls: usize| {
+            let count = || agent.lines(0).iter().filter(|line| line.starts_with("POST")).count();
+            for _ in 0..200 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if count() >= calls {
+                    break;
+                }
+            }
+            // A moment longer: one too many would come now.
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            count()
+        };
+        let begin = |exchange: &Exchange| {
+            let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+            exchange.spawn_background(&tasks, stop.clone());
+            tasks.close();
+            (tasks, stop)
+        };
+        world.clock.advance(3_000);
+        let (first, stop) = begin(&world.exchange);
+        assert_eq!(asked(1).await, 1);
+        let (_tasks, _stop) = begin(&second);
+        world.clock.advance(70_000);
+        assert_eq!(asked(2).await, 2, "twice, and not thrice");
+        stop.cancel();
+        first.wait().await;
+        world.clock.advance(70_000);
+        assert_eq!(asked(3).await, 3, "who ends gives the lead back");
     }
 
     async fn those_who_fail_for_long_are_dormant_until_they_answer_again(world, minutes) {
