@@ -10,6 +10,7 @@ use crate::auth::http as auth;
 use crate::moderation::http as moderation;
 use crate::relay::{direct, http as relay};
 use crate::state::Exchange;
+use crate::submissions::http as submissions;
 use crate::{conventions, events, pages};
 
 /// The router of an exchange.
@@ -36,6 +37,8 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents/{agent_id}/reliability", get(agents::reliability))
         .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
         .route("/v1/search", get(agents::search))
+        .route("/v1/submissions", post(submissions::submit))
+        .route("/v1/submissions/{submission_id}", get(submissions::get))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
         .route("/v1/auth/verify", post(auth::verify))

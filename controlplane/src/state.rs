@@ -16,7 +16,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, presence, pulse, relay, router};
+use crate::{agents, presence, pulse, relay, router, submissions};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +158,8 @@ impl Exchange {
             let (exchange, stop) = (self.clone(), stop.clone());
             tasks.spawn(async move { pulse::run(&exchange, stop).await });
         }
+        let (exchange, until) = (self.clone(), stop.clone());
+        tasks.spawn(async move { submissions::run(&exchange, until).await });
         let exchange = self.clone();
         tasks.spawn(async move {
             relay::sweep::run(&exchange, stop).await;

@@ -8,7 +8,8 @@ CREATE TABLE pulse (
     next_at       BIGINT NOT NULL,
     verdict       TEXT   NOT NULL,
     reason        TEXT,
-    score         REAL,
+    -- 0 to 1, in millionths.
+    score         BIGINT,
     checked_at    BIGINT,
     -- Until when the verdict `callable` counts; null for any other.
     fresh_until   BIGINT,

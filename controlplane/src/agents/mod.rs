@@ -17,6 +17,7 @@
 mod a2a;
 mod card;
 mod display;
+mod federated;
 pub(crate) mod http;
 pub mod listing;
 mod model;
@@ -29,6 +30,7 @@ pub(crate) mod store;
 pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
+pub(crate) use card::normal_url;
 pub(crate) use model::{Stored, is_named};
 pub(crate) use reliability::ReliabilityCache;
 pub(crate) use standing::Callers;

@@ -10,6 +10,7 @@ use sqlx::AnyConnection;
 
 use super::card::{self, Card};
 use super::display::{self, Display};
+pub(crate) use super::federated::{Federated, federate};
 use super::listing::{Order, Piece};
 use super::model::{self, Known, Stored};
 use super::reliability::{self, Figures};
@@ -31,6 +32,9 @@ use crate::state::Exchange;
 const FACET_VALUES: u32 = 100;
 /// Names that are offered when one is taken.
 const OFFERED: usize = 3;
+/// Where a card came from: its agent's own registration, or a look at its host.
+const SELF_REGISTERED: &str = "self_registered";
+pub(super) const FEDERATED: &str = "federated";
 
 /// May this caller register agents?
 fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
@@ -60,7 +64,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
 
     let mut tx = exchange.db.begin().await?;
     check_free(&mut tx, &card, "card.name", id).await?;
-    let new = store::New { id, card: &card, original, display: &display, now_ms };
+    let new = store::New { id, card: &card, original, display: &display, source: SELF_REGISTERED, now_ms };
     if let Err(error) = store::insert(&mut tx, &new).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, "card.name", id).await);
@@ -90,7 +94,7 @@ fn object(body: &Value) -> Result<&Map<String, Value>> {
 }
 
 /// Refuses a name or URL that another agent has.
-async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
+pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, name_field: &str, id: AgentId) -> Result<()> {
     if store::name_taken(conn, &card.name, id).await? {
         let mut free = Vec::new();
         for name in model::similar_names(&card.name) {

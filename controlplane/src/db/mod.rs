@@ -161,6 +161,7 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         crate::presence::store::QUERIES,
         crate::pulse::store::QUERIES,
         crate::relay::store::QUERIES,
+        crate::submissions::store::QUERIES,
         &crate::relay::store::made_queries(),
     ]
     .concat()

@@ -50,6 +50,8 @@ queries! {
 
 /// Probes of an agent that are kept: five hours at five minutes.
 const RING: i64 = 64;
+/// Scores are stored in millionths.
+const MILLION: f64 = 1_000_000.0;
 
 /// What is kept of an agent between two probes.
 #[derive(Debug, Clone)]
@@ -76,7 +78,7 @@ fn pulse(row: &AnyRow) -> Result<Pulse> {
     Ok(Pulse {
         verdict: Verdict::of(&row.try_get::<String, _>("verdict")?),
         reason: row.try_get("reason")?,
-        score: row.try_get("score")?,
+        score: row.try_get::<Option<i64>, _>("score")?.map(|score| score as f64 / MILLION),
         checked_at: row.try_get("checked_at")?,
         fresh_until: row.try_get("fresh_until")?,
         failing_since: row.try_get("failing_since")?,
@@ -165,7 +167,8 @@ pub(crate) async fn save(
     next_at: i64,
 ) -> Result<()> {
     let Pulse { verdict, reason, score, checked_at, fresh_until, failing_since } = &record.pulse;
-    let query = sqlx::query(SAVE).bind(verdict.as_str()).bind(reason.clone()).bind(*score).bind(*checked_at);
+    let millionths = score.map(|score| (score * MILLION).round() as i64);
+    let query = sqlx::query(SAVE).bind(verdict.as_str()).bind(reason.clone()).bind(millionths).bind(*checked_at);
     let query = query.bind(*fresh_until).bind(*failing_since).bind(i64::from(record.failures));
     let query = query.bind(record.card_path.clone()).bind(record.proved_at).bind(next_at).bind(agent.to_string());
     query.execute(&mut *tx).await?;

@@ -12,6 +12,7 @@ use crate::db::{Result, outbox};
 use crate::presence::{self, SILENCE_MS};
 use crate::pulse;
 use crate::state::Exchange;
+use crate::submissions;
 
 /// Between two looks for silent switches.
 const TICK: Duration = Duration::from_secs(15);
@@ -67,6 +68,7 @@ pub async fn forget_old(exchange: &Exchange) -> Result<()> {
     let mut conn = exchange.db.write().acquire().await?;
     store::forget_rest(&mut conn, before, exchange.clock.now_ms()).await?;
     pulse::store::forget(&mut conn, before).await?;
+    submissions::store::forget(&mut conn, before).await?;
     presence::store::forget(&mut conn, before).await?;
     Ok(())
 }

@@ -139,6 +139,9 @@ on_both! {
         called(&world, Some(&old[1]), &spammed, 3).await;
         assert_eq!(trending().await[0], "spammed");
         world.clock.advance(9 * DAY_MS);
+        for n in 0..3 {
+            world.register(&format!("later-{n}")).await;
+        }
         assert!(!trending().await.contains(&"liked".to_owned()));
     }
 

@@ -8,6 +8,7 @@
 //! | [`agents`] | registration, the agent row, lists, reliability |
 //! | [`auth`] | keys, tokens, revocation |
 //! | [`relay`] | the record of calls, statistics, status |
+//! | [`submissions`] | URLs to be crawled |
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
 //! | [`problem`] | the problem document, as a client reads it |
@@ -18,6 +19,7 @@ pub mod auth;
 pub mod events;
 pub mod problem;
 pub mod relay;
+pub mod submissions;
 pub mod time;
 
 use serde::{Deserialize, Serialize};
