@@ -20,6 +20,7 @@ mod display;
 mod federated;
 pub(crate) mod http;
 pub mod listing;
+mod lists;
 mod model;
 pub mod ops;
 mod relay_card;
