@@ -282,6 +282,7 @@ pub async fn lookup_agent_for(exchange: &Exchange, id: AgentId, node: NodeId) ->
 pub(crate) async fn prove_origin(tx: &mut AnyConnection, id: AgentId, origin: Option<&str>, now_ms: i64) -> Result<()> {
     // Written first: the row's lock keeps the card from moving before the commit.
     store::set_origin_proof(tx, id, origin.map(|_| now_ms)).await?;
+    pulse::ops::origin_judged(tx, id, origin.is_some(), now_ms).await?;
     let agent = stored(tx, id).await?;
     if origin.is_some() && !relay::direct::same_origin(agent.url.as_deref(), origin) {
         let detail = "The card has no URL that could be called, or it is of another origin.";

@@ -192,6 +192,17 @@ on_both! {
         let unprove = format!("/connect/v1/admin/agents/{}/unprove-origin", bob.id);
         world.send(Method::POST, &unprove, Some(&world.admin()), None).await.ok(200);
         assert_eq!(state(&world, &bob).await, is("callable", "", false), "without the proof it cannot be called");
+        // Its host names it now. That proves nothing against the operator's word.
+        let own = card("bob", &agent.origin(), &[("JSONRPC", "0.3", "/rpc")]);
+        agent.live(|life| life.places = vec![(CARD, 200, own.to_string())]);
+        let before = agent.host.requests().len();
+        put_card(&world, &bob, own).await;
+        probed(&world, 70).await;
+        assert_eq!(state(&world, &bob).await, is("unknown", "barred_by_operator", false));
+        assert_eq!(agent.host.requests().len(), before, "it is not asked");
+        prove(&world, &bob, &agent.origin()).await.ok(200);
+        probed(&world, 1).await;
+        assert_eq!(state(&world, &bob).await, is("callable", "", true));
     }
 
     async fn a_proof_that_a_probe_gave_goes_when_another_card_is_found(world, minutes) {
