@@ -89,7 +89,7 @@ async fn admit(
 fn limit(exchange: &Exchange, principal: &Principal, address: Who, method: &Method, instance: &str) -> Result<()> {
     let (class, who) = match (method.as_str(), instance, principal) {
         (_, _, Principal::Admin) => return Ok(()),
-        ("POST", "/v1/agents", _) => (Class::Registration, address),
+        ("POST", "/v1/agents" | "/v1/submissions", _) => (Class::Registration, address),
         (_, _, Principal::Agent(agent)) => (Class::Authenticated, Who::Agent(agent.agent)),
         ("GET" | "HEAD", "/v1/search", _) | ("POST", "/v1/discover", _) => (Class::Discovery, address),
         _ => (Class::Anonymous, address),

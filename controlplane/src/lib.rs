@@ -14,6 +14,7 @@
 //! | [`presence`] | which agent holds a line on which switch |
 //! | [`pulse`] | whether agents with a URL answer there: probes, verdicts |
 //! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
+//! | [`submissions`] | URLs where agents are said to be, and the crawler that looks |
 //! | [`events`] | the event stream (SSE) |
 //! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
 //! | [`feed`] | the QUIC server of the link: nodes, snapshots and deltas, reports, passed-on requests |
@@ -46,5 +47,6 @@ pub mod relay;
 pub mod router;
 pub mod secrets;
 pub mod state;
+pub mod submissions;
 
 pub use state::Exchange;

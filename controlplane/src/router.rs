@@ -11,6 +11,7 @@ use crate::discovery::http as discovery;
 use crate::moderation::http as moderation;
 use crate::relay::{direct, http as relay};
 use crate::state::Exchange;
+use crate::submissions::http as submissions;
 use crate::{conventions, events, pages};
 
 /// The router of an exchange.
@@ -40,6 +41,8 @@ fn api() -> Router<Exchange> {
         .route("/v1/search", get(discovery::search))
         .route("/v1/discover", post(discovery::discover))
         .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
+        .route("/v1/submissions", post(submissions::submit))
+        .route("/v1/submissions/{submission_id}", get(submissions::get))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
         .route("/v1/auth/verify", post(auth::verify))

@@ -16,7 +16,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, discovery, pulse, relay, router};
+use crate::{agents, discovery, presence, pulse, relay, router, submissions};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,8 @@ pub struct Inner {
     pub(crate) reliability: agents::ReliabilityCache,
     /// The index of searches.
     pub(crate) search: discovery::Search,
+    /// Lines whose end is not stored yet.
+    pub(crate) leaving: presence::Leaving,
     issuer: String,
     jwks: String,
     bell: watch::Sender<()>,
@@ -134,6 +136,7 @@ impl Exchange {
             direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
             search: discovery::Search::new(&config.data_dir),
+            leaving: presence::Leaving::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),
             config,
@@ -160,6 +163,8 @@ impl Exchange {
             let (exchange, stop) = (self.clone(), stop.clone());
             tasks.spawn(async move { pulse::run(&exchange, stop).await });
         }
+        let (exchange, until) = (self.clone(), stop.clone());
+        tasks.spawn(async move { submissions::run(&exchange, until).await });
         let exchange = self.clone();
         tasks.spawn(async move {
             relay::sweep::run(&exchange, stop).await;

@@ -64,7 +64,7 @@ fn world(data: &Data, flags: &[&str], host: SocketAddr) -> (Server, api::Agent, 
 fn the_exchange_calls_it_and_a_line_comes_first() {
     let heads = serve(HOST);
     let data = Data::new();
-    let (server, agent, caller) = world(&data, &["--allow-private-egress", "127.77.0.0/16"], HOST);
+    let (server, agent, caller) = world(&data, &["--allow-private-egress", "127.77.0.0/16", "--probes=off"], HOST);
     let addr = server.addr;
     let path = format!("/connect/relay/{}", agent.id);
     // A whole body, one in chunks, and one larger than a window.
@@ -116,7 +116,7 @@ fn a_call_over_a_line_is_made_as_well() {
     // A host of its own: the tests of one binary may run side by side.
     let host = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 77, 0, 11)), 8080);
     let (heads, data) = (serve(host), Data::new());
-    let (server, agent, caller) = world(&data, &["--allow-private-egress", "127.77.0.0/16"], host);
+    let (server, agent, caller) = world(&data, &["--allow-private-egress", "127.77.0.0/16", "--probes=off"], host);
     let mut line = Line::dial(server.addr, &caller.key).expect("a line");
     for (id, size) in [(1, 5), (3, 700_000)] {
         let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();

@@ -8,7 +8,8 @@ CREATE TABLE pulse (
     next_at       BIGINT NOT NULL,
     verdict       TEXT   NOT NULL,
     reason        TEXT,
-    score         DOUBLE PRECISION,
+    -- 0 to 1, in millionths.
+    score         BIGINT,
     checked_at    BIGINT,
     -- Until when the verdict `callable` counts; null for any other.
     fresh_until   BIGINT,
@@ -19,7 +20,9 @@ CREATE TABLE pulse (
     -- Where its card was found.
     card_path     TEXT,
     -- When a probe proved the card's origin; another proof in `agents` is not ours to take back.
-    proved_at     BIGINT
+    proved_at     BIGINT,
+    -- 1: the operator took the proof back; it is not asked until the operator proves it again.
+    barred        BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX pulse_next ON pulse (next_at);
 CREATE INDEX pulse_host ON pulse (host);

@@ -44,11 +44,7 @@ impl Stored {
         if self.lines > 0 { now_ms } else { self.last_seen.max(self.last_end.unwrap_or(0)) }
     }
 
-    /// Can it be called now? It holds a line, or its URL answered and its host stands behind its card.
-    pub(crate) fn is_online(&self, pulse: &Pulse, now_ms: i64) -> bool {
-        self.lines > 0 || self.is_callable(pulse, now_ms)
-    }
-
+    /// Can it be called at its URL now? It answered there, and its host stands behind its card.
     fn is_callable(&self, pulse: &Pulse, now_ms: i64) -> bool {
         self.origin_proven && pulse.is_fresh(now_ms)
     }
@@ -57,9 +53,10 @@ impl Stored {
     pub(crate) fn row(&self, known: &Known<'_>, now_ms: i64) -> Agent {
         let value: Value = serde_json::from_str(&self.card).unwrap_or_default();
         let card = card::read(&value);
-        let Known { figures, pulse, dormant_after_ms } = known;
-        let (attached, online) = (self.lines > 0, self.is_online(pulse, now_ms));
-        let quality = standing::quality(&value, &card, attached, self.is_callable(pulse, now_ms), false);
+        let Known { figures, pulse, lines, dormant_after_ms } = known;
+        let (attached, callable) = (*lines > 0, self.is_callable(pulse, now_ms));
+        let online = attached || callable;
+        let quality = standing::quality(&value, &card, attached, callable, false);
         let reliability = figures.shown(self.last_seen(now_ms));
         let tier = standing::tier(
             &Facts {
@@ -114,6 +111,8 @@ impl Stored {
 pub(crate) struct Known<'a> {
     pub(crate) figures: &'a Figures,
     pub(crate) pulse: &'a Pulse,
+    /// Lines that are up and not about to end.
+    pub(crate) lines: u64,
     /// Milliseconds of failing probes after which it is dormant.
     pub(crate) dormant_after_ms: i64,
 }

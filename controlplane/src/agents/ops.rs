@@ -1,7 +1,6 @@
 //! Use cases of the directory.
 
-use landline_api::Listing;
-use landline_api::agents::{Agent, CardReplaced, Registered, Reliability};
+use landline_api::agents::{Agent, Registered};
 use landline_link::{LookupAnswer, Op, Policy};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::{AgentId, NodeId};
@@ -10,10 +9,11 @@ use sqlx::AnyConnection;
 
 use super::card::{self, Card};
 use super::display::{self, Display};
-use super::listing::Piece;
+pub(crate) use super::federated::{Federated, federate};
+pub(crate) use super::lists::rows;
+pub use super::lists::{get, list, reliability_of};
 pub(crate) use super::many::{listed, named, online_ids, rows_of};
-use super::model::{self, Known, Stored};
-use super::reliability::{self, Figures};
+use super::model::{self, Stored};
 use super::store;
 use crate::auth;
 use crate::config::Registration;
@@ -22,13 +22,16 @@ use crate::error::{Error, Result};
 use crate::events::{self, Directory};
 use crate::extract::{JsonBody, Principal};
 use crate::presence;
-use crate::pulse::{self, Pulse};
+use crate::pulse;
 use crate::relay;
 use crate::secrets::random;
 use crate::state::Exchange;
 
 /// Names that are offered when one is taken.
 const OFFERED: usize = 3;
+/// Where a card came from: its agent's own registration, or a look at its host.
+const SELF_REGISTERED: &str = "self_registered";
+pub(super) const FEDERATED: &str = "federated";
 
 /// May this caller register agents?
 fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
@@ -60,7 +63,7 @@ pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &
 
     let mut tx = exchange.db.begin().await?;
     check_free(&mut tx, &card, REGISTRATION, id).await?;
-    let new = store::New { id, card: &card, original, display: &display, now_ms };
+    let new = store::New { id, card: &card, original, display: &display, source: SELF_REGISTERED, now_ms };
     if let Err(error) = store::insert(&mut tx, &new).await {
         drop(tx);
         return Err(explain_conflict(exchange, error, &card, REGISTRATION, id).await);
@@ -162,62 +165,9 @@ pub(crate) async fn visible(conn: &mut AnyConnection, id: AgentId) -> Result<Sto
     if agent.blocked { Err(Error::plain(Code::TargetBlocked)) } else { Ok(agent) }
 }
 
-/// An agent's row.
-pub async fn get(exchange: &Exchange, id: AgentId) -> Result<Agent> {
-    let now_ms = exchange.clock.now_ms();
-    let mut conn = exchange.db.read().acquire().await?;
-    let agent = visible(&mut conn, id).await?;
-    let figures = reliability::compute(&mut conn, &[&agent], now_ms).await?;
-    let row = described(exchange, &mut conn, std::slice::from_ref(&agent), &figures, now_ms).await?.pop();
-    row.ok_or_else(|| Error::plain(Code::NotFound))
-}
-
-/// How an agent did of late.
-pub async fn reliability_of(exchange: &Exchange, id: AgentId) -> Result<Reliability> {
-    let mut conn = exchange.db.read().acquire().await?;
-    let agent = visible(&mut conn, id).await?;
-    let now_ms = exchange.clock.now_ms();
-    let figures = reliability::compute(&mut conn, &[&agent], now_ms).await?.pop();
-    figures.map(|figures| figures.shown(agent.last_seen(now_ms))).ok_or_else(|| Error::plain(Code::NotFound))
-}
-
 /// An agent's card as it was given, with the time of its last change.
 pub(crate) async fn card_of(exchange: &Exchange, id: AgentId) -> Result<Stored> {
     visible(&mut *exchange.db.read().acquire().await?, id).await
-}
-
-/// A list of the directory.
-pub async fn list(exchange: &Exchange, piece: &Piece) -> Result<Listing<Agent>> {
-    let mut conn = exchange.db.read().acquire().await?;
-    let (agents, total, next) = store::list(&mut conn, piece, exchange.clock.now_ms()).await?;
-    let items = rows(exchange, &mut conn, &agents).await?;
-    let next_cursor = next.map(|place| place.cursor());
-    Ok(Listing { items, total, limit: piece.limit, offset: piece.offset, next_cursor })
-}
-
-/// The rows of a list, in its order.
-pub(crate) async fn rows(exchange: &Exchange, conn: &mut AnyConnection, agents: &[Stored]) -> Result<Vec<Agent>> {
-    let now_ms = exchange.clock.now_ms();
-    let figures = reliability::recent(conn, &exchange.reliability, agents, now_ms).await?;
-    described(exchange, conn, agents, &figures, now_ms).await
-}
-
-/// The rows of agents with these figures.
-async fn described(
-    exchange: &Exchange,
-    conn: &mut AnyConnection,
-    agents: &[Stored],
-    figures: &[Figures],
-    now_ms: i64,
-) -> Result<Vec<Agent>> {
-    let ids: Vec<AgentId> = agents.iter().map(|agent| agent.id).collect();
-    let pulses = pulse::ops::of(conn, &ids).await?;
-    let dormant_after_ms = exchange.config.probes.dormant_after_ms;
-    let row = |(agent, figures): (&Stored, &Figures)| {
-        let pulse = pulses.get(&agent.id).unwrap_or(&Pulse::UNKNOWN);
-        agent.row(&Known { figures, pulse, dormant_after_ms }, now_ms)
-    };
-    Ok(agents.iter().zip(figures).map(row).collect())
 }
 
 /// Changes the fields beside the card.
@@ -310,6 +260,7 @@ pub async fn lookup_agent_for(exchange: &Exchange, id: AgentId, node: NodeId) ->
 pub(crate) async fn prove_origin(tx: &mut AnyConnection, id: AgentId, origin: Option<&str>, now_ms: i64) -> Result<()> {
     // Written first: the row's lock keeps the card from moving before the commit.
     store::set_origin_proof(tx, id, origin.map(|_| now_ms)).await?;
+    pulse::ops::origin_judged(tx, id, origin.is_some(), now_ms).await?;
     let agent = stored(tx, id).await?;
     if origin.is_some() && !relay::direct::same_origin(agent.url.as_deref(), origin) {
         let detail = "The card has no URL that could be called, or it is of another origin.";

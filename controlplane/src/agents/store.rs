@@ -60,6 +60,7 @@ queries! {
     HEARTBEAT = "UPDATE agents SET last_seen = $1 WHERE id = $2";
     NAME_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE name_key = $1 AND id <> $2";
     URL_TAKEN = "SELECT COUNT(*) AS n FROM agents WHERE url_key = $1 AND id <> $2";
+    BY_URL = select!("WHERE a.url_key = $1");
     BURY = "INSERT INTO removed_agents (id, key_hmac, removed_at) \
             SELECT agent, key_hmac, $1 FROM credentials WHERE agent = $2";
     DELETE = "DELETE FROM agents WHERE id = $1 RETURNING name";
@@ -152,17 +153,19 @@ pub(crate) struct New<'a> {
     pub(crate) card: &'a Card,
     pub(crate) original: &'a str,
     pub(crate) display: &'a Display,
+    /// `self_registered` or `federated`.
+    pub(crate) source: &'static str,
     pub(crate) now_ms: i64,
 }
 
 /// Stores a new agent. Fails with a unique violation if its name or URL is taken.
 pub(crate) async fn insert(tx: &mut AnyConnection, new: &New<'_>) -> Result<()> {
-    let New { id, card, original, display, now_ms } = *new;
+    let New { id, card, original, display, source, now_ms } = *new;
     let query = sqlx::query(INSERT).bind(id.to_string()).bind(card.name.clone()).bind(model::name_key(&card.name));
     let query = query.bind(card.description.clone()).bind(display.tagline.clone()).bind(display.category.clone());
     let query = query.bind(display.accent_color.clone()).bind(display.banner_url.clone()).bind(card.url.clone());
     let query = query.bind(card.url_key.clone()).bind(card.version.clone()).bind(provider_name(card));
-    let query = query.bind(card.service_class.clone()).bind("self_registered").bind(original.to_owned()).bind(now_ms);
+    let query = query.bind(card.service_class.clone()).bind(source).bind(original.to_owned()).bind(now_ms);
     query.bind(model::access_text(display.access)).bind(allow_text(display)).execute(tx).await?;
     Ok(())
 }
@@ -203,6 +206,11 @@ pub(crate) async fn set_origin_proof(tx: &mut AnyConnection, agent: AgentId, at:
 pub(crate) async fn heartbeat(conn: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<()> {
     sqlx::query(HEARTBEAT).bind(now_ms).bind(agent.to_string()).execute(conn).await?;
     Ok(())
+}
+
+/// The agent of a normalised URL.
+pub(crate) async fn by_url(conn: &mut AnyConnection, url_key: &str) -> Result<Option<Stored>> {
+    sqlx::query(BY_URL).bind(url_key.to_owned()).fetch_optional(conn).await?.as_ref().map(stored).transpose()
 }
 
 /// Is the name taken by an agent other than `except`?

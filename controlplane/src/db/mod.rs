@@ -162,7 +162,10 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,
         crate::pulse::store::QUERIES,
+        crate::relay::counts::QUERIES,
         crate::relay::store::QUERIES,
+        crate::submissions::store::QUERIES,
+        &crate::relay::counts::made_queries(),
         &crate::relay::store::made_queries(),
     ]
     .concat()

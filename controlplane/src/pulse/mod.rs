@@ -13,8 +13,10 @@
 //! | `schedule` | when to ask next; pure |
 //! | `probe` | asks one agent |
 //! | [`ops`] | what follows from a probe; the pulse of agents, for their rows |
+//! | `hosts` | regard for other people's hosts |
 //! | `run` | the loop |
 
+mod hosts;
 mod judge;
 mod model;
 pub mod ops;
@@ -23,5 +25,6 @@ mod run;
 mod schedule;
 pub(crate) mod store;
 
+pub(crate) use hosts::Hosts;
 pub(crate) use model::Pulse;
 pub(crate) use run::run;

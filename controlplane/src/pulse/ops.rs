@@ -37,6 +37,14 @@ pub(crate) async fn card_given(tx: &mut AnyConnection, agent: AgentId, has_url: 
     }
 }
 
+/// The operator proved the agent's origin, or took the proof back: then it is not asked, lest a probe prove it anew.
+pub(crate) async fn origin_judged(tx: &mut AnyConnection, agent: AgentId, is_proven: bool, now_ms: i64) -> Result<()> {
+    if !is_proven {
+        store::end_span(tx, agent, now_ms).await?;
+    }
+    store::bar(tx, agent, !is_proven, now_ms).await
+}
+
 /// A number from 0 to 1. Without randomness times are not spread, and nothing else goes wrong.
 fn chance() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX))
@@ -75,6 +83,7 @@ pub(crate) async fn postpone(exchange: &Exchange, due: &Due, until: i64) -> Resu
 /// Asks an agent and stores what follows.
 pub(crate) async fn check(exchange: &Exchange, due: &Due) -> error::Result<()> {
     let outcome = match &due.host {
+        _ if due.record.is_barred => Outcome::barred(),
         Some(host) => probe::probe(exchange, &due.agent, &due.record, host).await,
         None => Outcome::nobody_to_ask(),
     };
@@ -118,7 +127,7 @@ async fn proof(
     now_ms: i64,
 ) -> Result<Option<i64>> {
     match found {
-        Found::Same if record.origin_proven_at.is_none() => {
+        Found::Same if record.origin_proven_at.is_none() && !record.is_barred => {
             agents::store::set_origin_proof(tx, agent, Some(now_ms)).await?;
             Ok(Some(now_ms))
         }
@@ -188,7 +197,16 @@ mod tests {
     use super::*;
 
     fn record(pulse: Pulse, failures: u32) -> Record {
-        Record { pulse, card_at: 1, failures, probes: 0, card_path: None, proved_at: None, origin_proven_at: None }
+        Record {
+            pulse,
+            card_at: 1,
+            failures,
+            probes: 0,
+            card_path: None,
+            proved_at: None,
+            origin_proven_at: None,
+            is_barred: false,
+        }
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Outcome {
         Self { verdict, reason: Some(reason), found, card_path, latency_us: None, is_gone: false }
     }
 
+    /// The operator does not want it to be asked.
+    pub(crate) fn barred() -> Self {
+        Self::end(Verdict::Unknown, "barred_by_operator", Found::Nothing, None)
+    }
+
     /// There is nothing that could be asked.
     pub(crate) fn nobody_to_ask() -> Self {
         Self::end(Verdict::Unknown, "no_interface", Found::Nothing, None)

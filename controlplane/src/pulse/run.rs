@@ -1,6 +1,5 @@
 //! The loop that asks: one exchange of several leads, hosts have their pauses, and so many probes are under way at most.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::hosts::Hosts;
 use super::ops::{self, Due};
 use super::schedule::HOST_PAUSE_MS;
 use super::store;
@@ -24,47 +24,13 @@ const AT_ONCE: usize = 64;
 const LEAD_MS: i64 = 30_000;
 /// When an agent that was taken is asked again should this exchange die: no probe lasts so long.
 const LEASE_MS: i64 = 120_000;
-/// Hosts whose last turn is remembered before those whose pause is over are forgotten.
-const REMEMBERED: usize = 4_096;
-
-/// The turns of one host: one probe at a time, and a pause after each.
-#[derive(Debug, Default, Clone, Copy)]
-struct Turns {
-    is_asked: bool,
-    /// When its pause is over, unix milliseconds.
-    free_at: i64,
-    /// The last turn that was promised to an agent that has to wait, unix milliseconds.
-    promised: i64,
-}
-
-impl Turns {
-    /// Takes the turn, or gives when to come again: those who wait are told different times.
-    fn take(&mut self, now_ms: i64) -> Result<(), i64> {
-        if self.is_asked || self.free_at > now_ms {
-            self.promised = self.promised.max(now_ms) + HOST_PAUSE_MS;
-            return Err(self.promised);
-        }
-        self.is_asked = true;
-        Ok(())
-    }
-
-    /// Gives it back.
-    fn done(&mut self, now_ms: i64) {
-        (self.is_asked, self.free_at) = (false, now_ms + HOST_PAUSE_MS);
-    }
-
-    fn is_idle(&self, now_ms: i64) -> bool {
-        !self.is_asked && self.free_at <= now_ms && self.promised <= now_ms
-    }
-}
-
 /// Asks until told to stop, and then gives the lead back.
 pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
     let mut asker = Asker {
         exchange: exchange.clone(),
         name: Uuid::new_v4().to_string(),
         lead_until: 0,
-        hosts: HashMap::new(),
+        hosts: Hosts::default(),
         room: Arc::new(Semaphore::new(AT_ONCE)),
         under_way: JoinSet::new(),
     };
@@ -90,7 +56,7 @@ struct Asker {
     /// Tells the exchanges of one database apart.
     name: String,
     lead_until: i64,
-    hosts: HashMap<String, Turns>,
+    hosts: Hosts,
     room: Arc<Semaphore>,
     /// Each gives the host that it is done with.
     under_way: JoinSet<Option<String>>,
@@ -99,7 +65,7 @@ struct Asker {
 impl Asker {
     /// One look.
     async fn turn(&mut self) -> db::Result<()> {
-        self.finished();
+        self.hosts.collect(&mut self.under_way, self.exchange.clock.now_ms());
         if !self.leads().await? {
             return Ok(());
         }
@@ -122,21 +88,6 @@ impl Asker {
         Ok(())
     }
 
-    /// Notes which hosts have their pause now.
-    fn finished(&mut self) {
-        let now_ms = self.exchange.clock.now_ms();
-        while let Some(done) = self.under_way.try_join_next() {
-            match done {
-                Ok(Some(host)) => self.hosts.entry(host).or_default().done(now_ms),
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, "a probe failed"),
-            }
-        }
-        if self.hosts.len() > REMEMBERED {
-            self.hosts.retain(|_, turns| !turns.is_idle(now_ms));
-        }
-    }
-
     async fn leads(&mut self) -> db::Result<bool> {
         let now_ms = self.exchange.clock.now_ms();
         if now_ms + LEAD_MS / 2 < self.lead_until {
@@ -157,7 +108,7 @@ impl Asker {
             return ops::postpone(&self.exchange, &due, now_ms + HOST_PAUSE_MS).await;
         };
         if let Some(host) = &host
-            && let Err(again_at) = self.hosts.entry(host.clone()).or_default().take(now_ms)
+            && let Err(again_at) = self.hosts.take(host, now_ms)
         {
             return ops::postpone(&self.exchange, &due, again_at).await;
         }
@@ -174,26 +125,5 @@ impl Asker {
 
     async fn resign(&self) -> db::Result<()> {
         store::resign(&mut *self.exchange.db.write().acquire().await?, &self.name).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_has_one_probe_at_a_time_and_a_pause_and_those_who_wait_come_one_by_one() {
-        let mut turns = Turns::default();
-        assert_eq!(turns.take(10_000), Ok(()));
-        assert_eq!(
-            [turns.take(10_000), turns.take(10_000), turns.take(10_500)],
-            [Err(11_000), Err(12_000), Err(13_000)]
-        );
-        turns.done(10_600);
-        assert_eq!(turns.take(11_000), Err(14_000), "its pause lasts");
-        assert_eq!(turns.take(11_600), Ok(()));
-        assert!(!turns.is_idle(20_000));
-        turns.done(20_000);
-        assert!(!turns.is_idle(20_999) && turns.is_idle(21_000));
     }
 }

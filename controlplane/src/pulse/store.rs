@@ -16,7 +16,8 @@ queries! {
              ON CONFLICT (agent) DO UPDATE SET card_at = excluded.card_at, next_at = excluded.next_at, host = NULL, \
              verdict = 'unknown', reason = NULL, checked_at = NULL, fresh_until = NULL, failing_since = NULL, \
              failures = 0, card_path = NULL, proved_at = NULL";
-    LEAVE = "DELETE FROM pulse WHERE agent = $1";
+    LEAVE = "DELETE FROM pulse WHERE agent = $1 AND barred = 0";
+    BAR = "UPDATE pulse SET barred = $1, next_at = $2 WHERE agent = $3";
     UNPROVE = "UPDATE agents SET origin_proven_at = NULL WHERE id = $1 \
                AND origin_proven_at = (SELECT proved_at FROM pulse WHERE agent = $1)";
     LEAD = "INSERT INTO pulse_lead (id, holder, held_until) VALUES (1, $1, $2) \
@@ -50,6 +51,8 @@ queries! {
 
 /// Probes of an agent that are kept: five hours at five minutes.
 const RING: i64 = 64;
+/// Scores are stored in millionths.
+const MILLION: f64 = 1_000_000.0;
 
 /// What is kept of an agent between two probes.
 #[derive(Debug, Clone)]
@@ -63,6 +66,8 @@ pub(crate) struct Record {
     pub(crate) proved_at: Option<i64>,
     /// When the origin was proven, by whatever.
     pub(crate) origin_proven_at: Option<i64>,
+    /// Did the operator take the proof back?
+    pub(crate) is_barred: bool,
 }
 
 impl Record {
@@ -76,7 +81,7 @@ fn pulse(row: &AnyRow) -> Result<Pulse> {
     Ok(Pulse {
         verdict: Verdict::of(&row.try_get::<String, _>("verdict")?),
         reason: row.try_get("reason")?,
-        score: row.try_get("score")?,
+        score: row.try_get::<Option<i64>, _>("score")?.map(|score| score as f64 / MILLION),
         checked_at: row.try_get("checked_at")?,
         fresh_until: row.try_get("fresh_until")?,
         failing_since: row.try_get("failing_since")?,
@@ -89,7 +94,14 @@ pub(crate) async fn enrol(tx: &mut AnyConnection, agent: AgentId, card_at: i64, 
     Ok(())
 }
 
-/// The agent has no URL any more.
+/// Bars an agent from being asked, or lets it be asked again, at `next_at`.
+pub(crate) async fn bar(tx: &mut AnyConnection, agent: AgentId, barred: bool, next_at: i64) -> Result<()> {
+    let query = sqlx::query(BAR).bind(i64::from(barred)).bind(next_at).bind(agent.to_string());
+    query.execute(tx).await?;
+    Ok(())
+}
+
+/// The agent has no URL any more. What the operator said of it stays.
 pub(crate) async fn leave(tx: &mut AnyConnection, agent: AgentId) -> Result<()> {
     sqlx::query(LEAVE).bind(agent.to_string()).execute(tx).await?;
     Ok(())
@@ -151,6 +163,7 @@ pub(crate) async fn record(conn: &mut AnyConnection, agent: AgentId) -> Result<O
             card_path: row.try_get("card_path")?,
             proved_at: row.try_get("proved_at")?,
             origin_proven_at: row.try_get("origin_proven_at")?,
+            is_barred: row.try_get::<i64, _>("barred")? != 0,
         })
     })
     .transpose()
@@ -165,7 +178,8 @@ pub(crate) async fn save(
     next_at: i64,
 ) -> Result<()> {
     let Pulse { verdict, reason, score, checked_at, fresh_until, failing_since } = &record.pulse;
-    let query = sqlx::query(SAVE).bind(verdict.as_str()).bind(reason.clone()).bind(*score).bind(*checked_at);
+    let millionths = score.map(|score| (score * MILLION).round() as i64);
+    let query = sqlx::query(SAVE).bind(verdict.as_str()).bind(reason.clone()).bind(millionths).bind(*checked_at);
     let query = query.bind(*fresh_until).bind(*failing_since).bind(i64::from(record.failures));
     let query = query.bind(record.card_path.clone()).bind(record.proved_at).bind(next_at).bind(agent.to_string());
     query.execute(&mut *tx).await?;

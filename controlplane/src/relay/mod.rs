@@ -12,6 +12,7 @@
 //! | `GET /v1/relay/log` | an agent's own calls |
 //! | `/relay/{agent_id}` and below | a call that a switch passed on |
 
+pub(crate) mod counts;
 pub(crate) mod direct;
 pub(crate) mod http;
 mod ingest;
@@ -21,6 +22,6 @@ mod record;
 pub(crate) mod store;
 pub(crate) mod sweep;
 
+pub(crate) use counts::QUARTER_MS;
 pub use model::{Figures, percentile};
 pub(crate) use model::{event, milliseconds};
-pub(crate) use store::QUARTER_MS;

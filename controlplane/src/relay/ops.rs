@@ -6,6 +6,7 @@ use landline_api::relay::{RelayEvent, RelayLog, RelayStats};
 use landline_wire::ids::AgentId;
 use sqlx::AnyConnection;
 
+use super::counts;
 pub use super::ingest::ingest;
 use super::model::{Figures, cursor_text, latencies};
 pub use super::record::record;
@@ -47,8 +48,8 @@ pub(crate) async fn figures(
     now_ms: i64,
 ) -> Result<HashMap<AgentId, Figures>> {
     let mut found: HashMap<AgentId, Figures> = HashMap::new();
-    let a_day_ago = now_ms.div_euclid(store::HOUR_MS) - 24;
-    for (agent, (calls_24h, good_24h)) in store::hours(conn, agents, a_day_ago).await? {
+    let a_day_ago = now_ms.div_euclid(counts::HOUR_MS) - 24;
+    for (agent, (calls_24h, good_24h)) in counts::hours(conn, agents, a_day_ago).await? {
         found.insert(agent, Figures { calls_24h, good_24h, ..Figures::default() });
     }
     for (agent, latencies) in store::last_latencies_of(conn, agents, SAMPLE_OF_AGENT).await? {
@@ -64,13 +65,13 @@ pub(crate) async fn callers(
     agents: &[AgentId],
     now_ms: i64,
 ) -> Result<HashMap<AgentId, Callers>> {
-    let a_week_ago = now_ms - 7 * 24 * store::HOUR_MS;
-    store::callers(conn, agents, a_week_ago.div_euclid(store::QUARTER_MS), a_week_ago).await
+    let a_week_ago = now_ms - 7 * 24 * counts::HOUR_MS;
+    counts::callers(conn, agents, a_week_ago.div_euclid(counts::QUARTER_MS), a_week_ago).await
 }
 
 /// Answered calls after `quarter` (since the epoch), per callee and caller.
 pub(crate) async fn caller_counts(conn: &mut AnyConnection, quarter: i64) -> Result<HashMap<AgentId, Vec<Count>>> {
-    store::caller_counts(conn, quarter).await
+    counts::caller_counts(conn, quarter).await
 }
 
 /// An agent's own calls, newest first, with where to read on.

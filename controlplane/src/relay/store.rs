@@ -1,9 +1,8 @@
 //! SQL of the calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use futures_util::TryStreamExt;
 use landline_api::relay::RelayEvent;
 use landline_api::time::rfc3339_ms;
 use landline_link::CallRecord;
@@ -13,10 +12,10 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
 use uuid::Uuid;
 
-use super::model::{is_good, milliseconds};
-use crate::agents::{Callers, trend::Count};
+use super::counts;
+use super::model::milliseconds;
 use crate::auth::store::id;
-use crate::db::batch::{self, BATCH, batch};
+use crate::db::batch::{self, BATCH};
 use crate::db::{Result, queries};
 use crate::presence::store::Reporter;
 
@@ -34,18 +33,6 @@ queries! {
     TOUCH_NODE = "UPDATE nodes SET last_seen = $1 WHERE id = $2 AND last_seen < $1";
     INSERT_ONE = "INSERT INTO calls (ts, from_agent, to_agent, method, request_id, status, latency_us, route) VALUES \
                   ($1, $2, $3, $4, $5, $6, $7, $8)";
-    COUNT_HOUR = "INSERT INTO agent_hours (agent, hour, calls, good) VALUES ($1, $2, $3, $4) \
-                  ON CONFLICT (agent, hour) DO UPDATE SET calls = agent_hours.calls + excluded.calls, \
-                  good = agent_hours.good + excluded.good";
-    HOURS = concat!("SELECT agent, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(good) AS BIGINT) AS good \
-                     FROM agent_hours WHERE hour > $65 AND agent IN ", batch!(), " GROUP BY agent");
-    COUNT_CALLER = "INSERT INTO agent_callers (agent, caller, quarter, calls) VALUES ($1, $2, $3, $4) \
-                    ON CONFLICT (agent, caller, quarter) DO UPDATE SET calls = agent_callers.calls + excluded.calls";
-    CALLERS = concat!("SELECT c.agent, COUNT(DISTINCT c.caller) AS callers, CAST(SUM(c.calls) AS BIGINT) AS calls \
-                       FROM agent_callers c JOIN agents k ON k.id = c.caller \
-                       WHERE c.quarter > $65 AND k.created_at < $66 AND c.agent IN ", batch!(), " GROUP BY c.agent");
-    CALLER_COUNTS = "SELECT c.agent, c.quarter, c.calls, k.created_at FROM agent_callers c \
-                     LEFT JOIN agents k ON k.id = c.caller WHERE c.quarter > $1";
     LATENCIES = "SELECT latency_us FROM calls ORDER BY id DESC LIMIT $1";
     COUNT_SINCE = "SELECT COUNT(*) AS n FROM calls WHERE ts >= $1";
     RECENT = "SELECT * FROM calls ORDER BY id DESC LIMIT $1";
@@ -58,24 +45,27 @@ queries! {
              ORDER BY id DESC LIMIT $7) AS got \
            ORDER BY id DESC LIMIT $7";
     FORGET_CALLS = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ts < $1 ORDER BY ts LIMIT $2)";
-    FORGET_CALLERS = "DELETE FROM agent_callers WHERE quarter < $1";
-    FORGET_HOURS = "DELETE FROM agent_hours WHERE hour < $1";
     FORGET_PLACES = "DELETE FROM record_cursors WHERE at < $1";
     FORGET_CURSORS = "DELETE FROM report_cursors WHERE at < $1 \
                       AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = report_cursors.node AND n.boot = report_cursors.boot)";
 }
 
-/// Calls that one statement stores: the way to the database costs as much as some rows do.
-const ROWS: usize = 64;
+/// Rows that one statement writes: the way to the database costs as much as some rows do.
+pub(crate) const ROWS: usize = 64;
+/// Columns of a call.
+const COLUMNS: usize = 8;
 /// [`INSERT_ONE`] with so many rows.
-static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| {
-    const COLUMNS: usize = 8;
+static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| with_rows(INSERT_ONE, COLUMNS));
+
+/// An insertion of one row of so many columns, with [`ROWS`] rows.
+pub(crate) fn with_rows(one: &str, columns: usize) -> String {
+    let (head, tail) = one.split_at(one.find(" ON CONFLICT").unwrap_or(one.len()));
     let more = (1..ROWS).map(|row| {
-        let places: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        let places: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
         format!(", ({})", places.join(", "))
     });
-    std::iter::once(INSERT_ONE.to_owned()).chain(more).collect()
-});
+    std::iter::once(head.to_owned()).chain(more).chain([tail.to_owned()]).collect()
+}
 
 /// The last latencies of each agent of a batch: at most `$65` of each, which one plain query cannot say.
 static LATENCIES_OF: LazyLock<String> = LazyLock::new(|| {
@@ -92,13 +82,6 @@ static LATENCIES_OF: LazyLock<String> = LazyLock::new(|| {
 pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
     vec![("INSERT_ROWS", &INSERT_ROWS), ("LATENCIES_OF", &LATENCIES_OF)]
 }
-
-/// Milliseconds of an hour.
-pub(crate) const HOUR_MS: i64 = 3_600_000;
-/// Milliseconds of a quarter of a day, in which calls are counted by their callers.
-pub(crate) const QUARTER_MS: i64 = 6 * HOUR_MS;
-/// Quarters that are kept: what is looked at is a week.
-const QUARTERS_KEPT: i64 = 32;
 
 /// How far a boot has reported: its last sequence, and the place where its unfinished listing began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,28 +173,7 @@ pub(crate) async fn insert(tx: &mut AnyConnection, records: &[&CallRecord]) -> R
     for record in rest {
         bind(sqlx::query(INSERT_ONE), record).execute(&mut *tx).await?;
     }
-    // Sorted, so that two batches that count the same agents cannot wait for each other in a circle.
-    let mut hours: BTreeMap<(AgentId, i64), (i64, i64)> = BTreeMap::new();
-    let mut callers: BTreeMap<(AgentId, Option<AgentId>, i64), i64> = BTreeMap::new();
-    for record in records {
-        let (calls, good) = hours.entry((record.to_agent_id, record.ts.div_euclid(HOUR_MS))).or_default();
-        *calls += 1;
-        *good += i64::from(is_good(record));
-        // Whoever calls itself is no caller.
-        if is_good(record) && record.from_agent_id != Some(record.to_agent_id) {
-            let key = (record.to_agent_id, record.from_agent_id, record.ts.div_euclid(QUARTER_MS));
-            *callers.entry(key).or_default() += 1;
-        }
-    }
-    for ((agent, hour), (calls, good)) in hours {
-        sqlx::query(COUNT_HOUR).bind(agent.to_string()).bind(hour).bind(calls).bind(good).execute(&mut *tx).await?;
-    }
-    for ((agent, caller, quarter), calls) in callers {
-        let caller = caller.map(|caller| caller.to_string()).unwrap_or_default();
-        let query = sqlx::query(COUNT_CALLER).bind(agent.to_string()).bind(caller).bind(quarter).bind(calls);
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
+    counts::add(tx, records).await
 }
 
 fn event(row: &AnyRow) -> Result<RelayEvent> {
@@ -260,54 +222,6 @@ pub(crate) async fn count_since(conn: &mut AnyConnection, since: i64) -> Result<
     Ok(sqlx::query(COUNT_SINCE).bind(since).fetch_one(conn).await?.try_get::<i64, _>("n")?.unsigned_abs())
 }
 
-/// Calls to agents, and the good ones among them, in the hours after `hour`.
-pub(crate) async fn hours(
-    conn: &mut AnyConnection,
-    agents: &[AgentId],
-    hour: i64,
-) -> Result<HashMap<AgentId, (u64, u64)>> {
-    let mut found = HashMap::new();
-    for some in agents.chunks(BATCH) {
-        for row in batch::bind(HOURS, some).bind(hour).fetch_all(&mut *conn).await? {
-            let count = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-            found.insert(id(&row, "agent")?, (count("calls")?, count("good")?));
-        }
-    }
-    Ok(found)
-}
-
-/// Who called agents after `quarter` and was answered, of those callers that registered before `before`.
-pub(crate) async fn callers(
-    conn: &mut AnyConnection,
-    agents: &[AgentId],
-    quarter: i64,
-    before: i64,
-) -> Result<HashMap<AgentId, Callers>> {
-    let mut found = HashMap::new();
-    for some in agents.chunks(BATCH) {
-        for row in batch::bind(CALLERS, some).bind(quarter).bind(before).fetch_all(&mut *conn).await? {
-            let count = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-            found.insert(id(&row, "agent")?, Callers { distinct: count("callers")?, calls: count("calls")? });
-        }
-    }
-    Ok(found)
-}
-
-/// Answered calls after `quarter`, per callee and caller.
-pub(crate) async fn caller_counts(conn: &mut AnyConnection, quarter: i64) -> Result<HashMap<AgentId, Vec<Count>>> {
-    let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    let mut rows = sqlx::query(CALLER_COUNTS).bind(quarter).fetch(conn);
-    while let Some(row) = rows.try_next().await? {
-        let count = Count {
-            quarter: row.try_get("quarter")?,
-            calls: row.try_get("calls")?,
-            caller_since: row.try_get("created_at")?,
-        };
-        found.entry(id(&row, "agent")?).or_default().push(count);
-    }
-    Ok(found)
-}
-
 /// What to read of an agent's log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogQuery {
@@ -333,9 +247,7 @@ pub(crate) async fn forget_calls(conn: &mut AnyConnection, before: i64, limit: u
     Ok(sqlx::query(FORGET_CALLS).bind(before).bind(i64::from(limit)).execute(conn).await?.rows_affected())
 }
 
-pub(crate) async fn forget_rest(conn: &mut AnyConnection, before: i64, now_ms: i64) -> Result<()> {
-    sqlx::query(FORGET_CALLERS).bind(now_ms.div_euclid(QUARTER_MS) - QUARTERS_KEPT).execute(&mut *conn).await?;
-    sqlx::query(FORGET_HOURS).bind(before.div_euclid(HOUR_MS)).execute(&mut *conn).await?;
+pub(crate) async fn forget_rest(conn: &mut AnyConnection, before: i64) -> Result<()> {
     sqlx::query(FORGET_CURSORS).bind(before).execute(&mut *conn).await?;
     sqlx::query(FORGET_PLACES).bind(before).execute(&mut *conn).await?;
     Ok(())

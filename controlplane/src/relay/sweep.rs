@@ -5,13 +5,14 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::store;
+use super::{counts, store};
 use crate::agents::trend;
 use crate::auth;
 use crate::db::{Result, outbox};
 use crate::presence::{self, SILENCE_MS};
 use crate::pulse;
 use crate::state::Exchange;
+use crate::submissions;
 
 /// Between two looks for silent switches.
 const TICK: Duration = Duration::from_secs(15);
@@ -56,7 +57,7 @@ pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
 pub async fn forget_old(exchange: &Exchange) -> Result<()> {
     outbox::prune(exchange).await?;
     auth::ops::sweep(exchange).await?;
-    let kept_ms = i64::from(exchange.config.audit_retention_days) * 24 * store::HOUR_MS;
+    let kept_ms = i64::from(exchange.config.audit_retention_days) * 24 * counts::HOUR_MS;
     let before = exchange.clock.now_ms() - kept_ms;
     loop {
         let mut conn = exchange.db.write().acquire().await?;
@@ -65,8 +66,10 @@ pub async fn forget_old(exchange: &Exchange) -> Result<()> {
         }
     }
     let mut conn = exchange.db.write().acquire().await?;
-    store::forget_rest(&mut conn, before, exchange.clock.now_ms()).await?;
+    store::forget_rest(&mut conn, before).await?;
+    counts::forget(&mut conn, before, exchange.clock.now_ms()).await?;
     pulse::store::forget(&mut conn, before).await?;
+    submissions::store::forget(&mut conn, before).await?;
     presence::store::forget(&mut conn, before).await?;
     Ok(())
 }

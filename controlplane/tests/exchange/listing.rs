@@ -2,7 +2,9 @@
 
 use landline_controlplane::agents::trend::refresh;
 use landline_link::CallRecord;
+use landline_wire::ids::AgentId;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::world::{Bot, START_MS, World, call, on_both, up};
 
@@ -139,6 +141,9 @@ on_both! {
         called(&world, Some(&old[1]), &spammed, 3).await;
         assert_eq!(trending().await[0], "spammed");
         world.clock.advance(9 * DAY_MS);
+        for n in 0..3 {
+            world.register(&format!("later-{n}")).await;
+        }
         assert!(!trending().await.contains(&"liked".to_owned()));
     }
 
@@ -150,6 +155,19 @@ on_both! {
         let figures = world.get(&format!("/v1/agents/{}/reliability", bob.id)).await.ok(200);
         assert_eq!((&figures["calls_24h"], &figures["success_rate_24h"]), (&json!(4), &json!(0.5)));
         assert_eq!((&figures["sample_count"], &figures["latency_p50_ms"]), (&json!(2), &json!(2.0)));
+    }
+
+    async fn calls_of_very_many_are_counted_as_those_of_a_few(world) {
+        let (alice, mut switch) = (world.register("alice").await, world.switch(1).await);
+        let stranger = |n: u8| Bot { id: AgentId::from_parts(1, [n; 10]), key: String::new() };
+        // Each three times, and more of them than one statement takes.
+        let records = (0..450_u16).map(|n| call(Some(&alice), &stranger((n % 150) as u8), "r", 200, 1_000));
+        world.record(&mut switch, records.collect()).await;
+        for (table, expected) in [("agent_hours", (150, 450)), ("agent_callers", (150, 450))] {
+            let sql = format!("SELECT COUNT(*) AS n, CAST(SUM(calls) AS BIGINT) AS calls FROM {table}");
+            let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(world.exchange.db.read()).await.unwrap();
+            assert_eq!((row.get::<i64, _>("n"), row.get::<i64, _>("calls")), expected, "{table}");
+        }
     }
 
     async fn an_agent_rises_by_what_others_did_with_it_and_falls_when_it_ceases(world) {

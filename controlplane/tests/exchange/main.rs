@@ -1,6 +1,7 @@
 //! The exchange through its router, on a real SQLite file and on a real Postgres (when `LANDLINE_TEST_POSTGRES` names a
 //! server on which databases may be made).
 
+mod a2a_host;
 mod agent_host;
 mod agents;
 mod audit;
@@ -17,5 +18,6 @@ mod moderation;
 mod presence;
 mod pulse;
 mod stream;
+mod submissions;
 mod upkeep;
 mod world;

@@ -1,98 +1,18 @@
 //! Probes of agents with a URL, at hosts that answer as the test says.
 
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::Method;
+use landline_controlplane::Exchange;
 use landline_controlplane::config::Config;
 use landline_controlplane::pulse::ops::probe_due;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::a2a_host::{Agent, CARD, Call, Life, OLD_CARD, Places};
 use crate::agent_host::{AGENT_IP, Host, Reply, answer, call, card, lab, prove};
 use crate::world::{Bot, START_MS, World, down, on_both, up};
-
-/// Places of a card, each with the status and text that it answers; another place is 404.
-type Places = Vec<(&'static str, u16, String)>;
-
-/// What an agent's host does; a test may change it at any time.
-#[derive(Clone)]
-struct Life {
-    places: Places,
-    call: Call,
-}
-
-/// What it does with a call.
-#[derive(Clone, Copy)]
-enum Call {
-    /// As A2A has it: there is no such task.
-    NoSuchTask,
-    /// It gives the request back.
-    Echo,
-    Status(u16),
-}
-
-/// A host whose life can be changed.
-struct Agent {
-    host: Host,
-    life: Arc<Mutex<Life>>,
-}
-
-const CARD: &str = "/.well-known/agent-card.json";
-const OLD_CARD: &str = "/.well-known/agent.json";
-
-impl Agent {
-    async fn start(life: Life) -> Self {
-        let life = Arc::new(Mutex::new(life));
-        let seen = Arc::clone(&life);
-        let reply = Reply::Made(Arc::new(move |request| respond(&seen.lock().unwrap(), request)));
-        Self { host: Host::start(AGENT_IP, reply).await, life }
-    }
-
-    /// An agent that is what its card says, at `/rpc`.
-    async fn honest(name: &str) -> (Self, Value) {
-        let agent = Self::start(Life { places: vec![], call: Call::NoSuchTask }).await;
-        let card = card(name, &agent.origin(), &[("JSONRPC", "1.0", "/rpc")]);
-        agent.live(|life| life.places = vec![(CARD, 200, card.to_string())]);
-        (agent, card)
-    }
-
-    fn origin(&self) -> String {
-        format!("http://agent.test:{}", self.host.port)
-    }
-
-    fn live(&self, change: impl FnOnce(&mut Life)) {
-        change(&mut self.life.lock().unwrap());
-    }
-
-    /// The first lines of the requests since the last time.
-    fn lines(&self, from: usize) -> Vec<String> {
-        let first = |request: &String| request.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
-        self.host.requests()[from..].iter().map(first).collect()
-    }
-}
-
-fn respond(life: &Life, request: &str) -> Reply {
-    let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    let mut words = head.split(' ');
-    let (method, path) = (words.next().unwrap(), words.next().unwrap());
-    let json = "content-type: application/json\r\n";
-    if let Some((_, status, text)) = life.places.iter().find(|(place, ..)| method == "GET" && *place == path) {
-        return answer(&format!("{status} X"), json, text);
-    }
-    match life.call {
-        Call::NoSuchTask if method == "POST" => {
-            let asked: Value = serde_json::from_str(body).unwrap();
-            let error = json!({"code": -32_001, "message": "Task not found"});
-            answer("200 OK", json, &json!({"jsonrpc": "2.0", "id": asked["id"], "error": error}).to_string())
-        }
-        Call::NoSuchTask if path.contains("/tasks/") => {
-            let error = json!({"error": {"code": 404, "status": "NOT_FOUND", "message": "no such task"}});
-            answer("404 Not Found", json, &error.to_string())
-        }
-        Call::NoSuchTask => answer("404 Not Found", "", "no"),
-        Call::Echo => answer("200 OK", json, if method == "POST" { body } else { "{}" }),
-        Call::Status(status) => answer(&format!("{status} X"), json, "{}"),
-    }
-}
 
 /// Lets some time pass, and asks whose time has come.
 async fn probed(world: &World, seconds: i64) -> usize {
@@ -272,6 +192,17 @@ on_both! {
         let unprove = format!("/connect/v1/admin/agents/{}/unprove-origin", bob.id);
         world.send(Method::POST, &unprove, Some(&world.admin()), None).await.ok(200);
         assert_eq!(state(&world, &bob).await, is("callable", "", false), "without the proof it cannot be called");
+        // Its host names it now. That proves nothing against the operator's word.
+        let own = card("bob", &agent.origin(), &[("JSONRPC", "0.3", "/rpc")]);
+        agent.live(|life| life.places = vec![(CARD, 200, own.to_string())]);
+        let before = agent.host.requests().len();
+        put_card(&world, &bob, own).await;
+        probed(&world, 70).await;
+        assert_eq!(state(&world, &bob).await, is("unknown", "barred_by_operator", false));
+        assert_eq!(agent.host.requests().len(), before, "it is not asked");
+        prove(&world, &bob, &agent.origin()).await.ok(200);
+        probed(&world, 1).await;
+        assert_eq!(state(&world, &bob).await, is("callable", "", true));
     }
 
     async fn a_proof_that_a_probe_gave_goes_when_another_card_is_found(world, minutes) {
@@ -337,6 +268,40 @@ on_both! {
             probed(&world, 3).await;
             assert_eq!(state(&world, &bot).await, is(verdict, reason, false), "{name}");
         }
+    }
+
+    async fn of_two_exchanges_on_one_database_one_asks_and_the_other_takes_over(world, minutes) {
+        let second = Exchange::open(world.exchange.config.clone(), world.exchange.clock.clone()).await.unwrap();
+        let (agent, card) = Agent::honest("bob").await;
+        world.register_with(json!({"card": card})).await;
+        let asked = async |calls: usize| {
+            let count = || agent.lines(0).iter().filter(|line| line.starts_with("POST")).count();
+            for _ in 0..200 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if count() >= calls {
+                    break;
+                }
+            }
+            // A moment longer: one too many would come now.
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            count()
+        };
+        let begin = |exchange: &Exchange| {
+            let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+            exchange.spawn_background(&tasks, stop.clone());
+            tasks.close();
+            (tasks, stop)
+        };
+        world.clock.advance(3_000);
+        let (first, stop) = begin(&world.exchange);
+        assert_eq!(asked(1).await, 1);
+        let (_tasks, _stop) = begin(&second);
+        world.clock.advance(70_000);
+        assert_eq!(asked(2).await, 2, "twice, and not thrice");
+        stop.cancel();
+        first.wait().await;
+        world.clock.advance(70_000);
+        assert_eq!(asked(3).await, 3, "who ends gives the lead back");
     }
 
     async fn those_who_fail_for_long_are_dormant_until_they_answer_again(world, minutes) {

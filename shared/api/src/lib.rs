@@ -9,6 +9,7 @@
 //! | [`auth`] | keys, tokens, revocation |
 //! | [`discovery`] | finding an agent for a task |
 //! | [`relay`] | the record of calls, statistics, status |
+//! | [`submissions`] | URLs to be crawled |
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
 //! | [`problem`] | the problem document, as a client reads it |
@@ -20,6 +21,7 @@ pub mod discovery;
 pub mod events;
 pub mod problem;
 pub mod relay;
+pub mod submissions;
 pub mod time;
 
 use serde::{Deserialize, Serialize};

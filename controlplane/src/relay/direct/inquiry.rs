@@ -14,17 +14,22 @@ use tokio::time::timeout;
 use super::message::{Binding, Era};
 use super::passage::{self, Failure};
 use super::plan::{self, Callee, Interface};
+use super::target::Origin;
 use crate::agents::{self, Stored};
 use crate::state::Exchange;
 
+/// Time for a connection that is tried for its own sake.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read: a card has at most this many when it is registered.
 const MAX_HEARD_BYTES: usize = 256 << 10;
 
-/// An agent's own host, as its card names it, proven or not.
+/// A host that somebody named, an agent's card or a submission; proven or not.
 #[derive(Debug, Clone)]
 pub(crate) struct Respondent {
-    callee: Callee,
-    /// The path of the card's `url`, without a slash at its end.
+    origin: Origin,
+    /// The interfaces of the card on this origin; none if there is no card yet.
+    interfaces: Vec<Interface>,
+    /// The path of the URL, without a slash at its end.
     path: String,
 }
 
@@ -51,17 +56,29 @@ pub(crate) struct Heard {
 impl Respondent {
     /// The host of an agent. `None`: its card names no interface that could be called, or a place that must not be.
     pub(crate) fn of(exchange: &Exchange, agent: &Stored) -> Option<Self> {
-        let callee = super::declared(exchange, agent)?;
-        let path = plan::path_of(agent.url.as_deref()?)?;
-        Some(Self { callee, path: path.trim_end_matches('/').to_owned() })
+        let Callee { origin, interfaces } = super::declared(exchange, agent)?;
+        let (_, path) = plan::place(agent.url.as_deref()?, super::rules(exchange))?;
+        Some(Self { origin, interfaces, path })
+    }
+
+    /// The host of a URL, of which no card is known. `None`: it is a place that must not be called.
+    pub(crate) fn at(exchange: &Exchange, url: &str) -> Option<Self> {
+        let (origin, path) = plan::place(url, super::rules(exchange))?;
+        Some(Self { origin, interfaces: Vec::new(), path })
+    }
+
+    /// Does the host take a connection?
+    pub(crate) async fn is_reachable(&self, exchange: &Exchange) -> bool {
+        let connect = exchange.direct.connector.connect(&self.origin);
+        matches!(timeout(CONNECT, connect).await, Ok(Ok(_)))
     }
 
     /// Host and port, to tell hosts apart.
     pub(crate) fn host(&self) -> String {
-        format!("{}:{}", self.callee.origin.host, self.callee.origin.port)
+        format!("{}:{}", self.origin.host, self.origin.port)
     }
 
-    /// The path of the card's URL, without a slash at its end.
+    /// The path of the URL, without a slash at its end.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -72,7 +89,7 @@ impl Respondent {
         let given = agents::card_v1(card, "");
         let given: Vec<Interface> =
             given["supportedInterfaces"].as_array().into_iter().flatten().filter_map(plan::interface).collect();
-        self.callee.interfaces.iter().all(|ours| {
+        self.interfaces.iter().all(|ours| {
             let below =
                 ours.target.path.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             below && given.iter().any(|theirs| (&theirs.target, theirs.binding) == (&ours.target, ours.binding))
@@ -88,7 +105,7 @@ impl Respondent {
     /// The call that changes nothing: the task `id`, which nobody has, asked for at the first interface of the card. With
     /// how that interface is spoken to.
     pub(crate) fn task(&self, id: &str) -> Option<(Inquiry, Binding, Era)> {
-        let interface = self.callee.interfaces.iter().find(|interface| interface.operation_path("tasks").is_some())?;
+        let interface = self.interfaces.iter().find(|interface| interface.operation_path("tasks").is_some())?;
         let path = format!("{}{}", interface.operation_path(&format!("tasks/{id}"))?, interface.target.query);
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         headers.insert(HeaderName::from_static("a2a-version"), HeaderValue::from_str(&interface.version).ok()?);
@@ -114,7 +131,7 @@ impl Respondent {
     ) -> Result<Heard, Failure> {
         let request = self.request(exchange, inquiry);
         let hear = async {
-            let (answer, connection) = passage::ask(exchange, &self.callee.origin, request).await?;
+            let (answer, connection) = passage::ask(exchange, &self.origin, request).await?;
             let (head, mut body) = answer.into_parts();
             let mut read = Vec::new();
             while read.len() < MAX_HEARD_BYTES {
@@ -132,7 +149,7 @@ impl Respondent {
 
     fn request(&self, exchange: &Exchange, inquiry: Inquiry) -> Request<Full<Bytes>> {
         let Inquiry { method, path, mut headers, body } = inquiry;
-        if let Ok(host) = HeaderValue::from_str(&self.callee.origin.authority()) {
+        if let Ok(host) = HeaderValue::from_str(&self.origin.authority()) {
             headers.insert(HOST, host);
         }
         // Whoever reads its logs finds out who asks, and why.

@@ -68,11 +68,14 @@ fn callee(exchange: &Exchange, agent: &Stored) -> Option<plan::Callee> {
 fn declared(exchange: &Exchange, agent: &Stored) -> Option<plan::Callee> {
     let url = agent.url.as_deref()?;
     let card = serde_json::from_str(&agent.card).ok()?;
-    let config = &exchange.config;
-    let rules =
-        plan::Rules { ports: &config.egress_ports, opened: &config.private_egress, public_url: &config.public_url };
     // An agent that declares no interface has none that could be called directly.
-    plan::callee(url, &agents::card_v1(&card, "")["supportedInterfaces"], rules)
+    plan::callee(url, &agents::card_v1(&card, "")["supportedInterfaces"], rules(exchange))
+}
+
+/// What the operator allows.
+fn rules(exchange: &Exchange) -> plan::Rules<'_> {
+    let config = &exchange.config;
+    plan::Rules { ports: &config.egress_ports, opened: &config.private_egress, public_url: &config.public_url }
 }
 
 /// Can the exchange call this agent while it has no line, as far as its card tells?

@@ -192,9 +192,10 @@ pub(crate) fn origin_of(url: &str) -> Result<Origin, BadUrl> {
     Target::parse(url).map(|target| target.origin)
 }
 
-/// The path of a URL; `None`: it is none that could be called.
-pub(crate) fn path_of(url: &str) -> Option<String> {
-    Some(Target::parse(url).ok()?.path)
+/// Origin and path (without a slash at its end) of a URL that may be called; `None`: it is none.
+pub(crate) fn place(url: &str, rules: Rules<'_>) -> Option<(Origin, String)> {
+    let Target { origin, path, .. } = Target::parse(url).ok()?;
+    rules.allow(&origin).then(|| (origin, path.trim_end_matches('/').to_owned()))
 }
 
 #[cfg(test)]
