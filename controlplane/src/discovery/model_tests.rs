@@ -1,3 +1,5 @@
+//! Scoring and what is shown, on rows made by hand.
+
 use landline_api::agents::Skill;
 use serde_json::json;
 

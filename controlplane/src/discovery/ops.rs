@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +29,10 @@ const FOLDER: &str = "search";
 const AT_ONCE: usize = 4;
 /// How long a search waits for its turn before it is refused.
 const TURN: Duration = Duration::from_secs(2);
-/// Milliseconds for which the set of agents that are online is taken to be true. Rows say what is true now.
+/// Milliseconds for which the set of agents that are online is used as it is. Rows say what is true now.
 const ONLINE_MS: i64 = 500;
+/// Milliseconds for which it is still used while it is read anew: with thousands of lines that takes a while.
+const STALE_MS: i64 = 2_000;
 
 /// The index and what requests share around it.
 pub(crate) struct Search {
@@ -41,6 +44,7 @@ pub(crate) struct Search {
     /// The facets of a generation of the index.
     facets: Mutex<Option<(u64, Facets)>>,
     online: Mutex<Option<(i64, Online)>>,
+    reading_online: AtomicBool,
 }
 
 impl Search {
@@ -54,6 +58,7 @@ impl Search {
             turns: Semaphore::new(AT_ONCE),
             facets: Mutex::default(),
             online: Mutex::default(),
+            reading_online: AtomicBool::new(false),
         }
     }
 
@@ -118,14 +123,28 @@ pub async fn catch_up(exchange: &Exchange) -> std::result::Result<u64, FollowErr
 
 /// The agents that are online, as of a moment ago.
 async fn online(exchange: &Exchange) -> Result<Online> {
+    let known = exchange.search.online.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let now_ms = exchange.clock.now_ms();
-    let known = |search: &Search| {
-        let online = search.online.lock().unwrap_or_else(PoisonError::into_inner);
-        online.as_ref().filter(|(at, _)| (0..ONLINE_MS).contains(&(now_ms - at))).map(|(_, online)| online.clone())
-    };
-    if let Some(online) = known(&exchange.search) {
-        return Ok(online);
+    match known {
+        Some((at, online)) if (0..ONLINE_MS).contains(&(now_ms - at)) => Ok(online),
+        Some((at, online)) if (0..STALE_MS).contains(&(now_ms - at)) => {
+            if !exchange.search.reading_online.swap(true, Ordering::AcqRel) {
+                let exchange = exchange.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = read_online(&exchange).await {
+                        tracing::warn!(?error, "who is online could not be read for searches");
+                    }
+                    exchange.search.reading_online.store(false, Ordering::Release);
+                });
+            }
+            Ok(online)
+        }
+        _ => read_online(exchange).await,
     }
+}
+
+async fn read_online(exchange: &Exchange) -> Result<Online> {
+    let now_ms = exchange.clock.now_ms();
     let mut conn = exchange.db.read().acquire().await?;
     let ids = agents::ops::online_ids(&mut conn, now_ms).await?;
     let online: Online = Arc::new(ids.into_iter().map(|id| schema::halves(id).1).collect::<HashSet<u64>>());

@@ -50,6 +50,7 @@ documents! {
     "SECURITY" "What is trusted, what is kept, what is published and what never is.";
     "OPERATIONS" "Running it: settings, data, backups, metrics, several switches.";
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
+    "perf/directory" "Searching 100,000 agents: how long it takes, and what it takes.";
     "perf/README" "How the switch is measured: beside what, and what of it is kept.";
     "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
     "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";

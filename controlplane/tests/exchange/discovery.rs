@@ -89,7 +89,7 @@ on_both! {
         let mut switch = world.switch(1).await;
         world.report(&mut switch, vec![up(&bot, 1)]).await;
         world.indexed().await;
-        world.clock.advance(1_000);
+        world.clock.advance(3_000);
         assert_eq!(found(&world, "tag=art&online=true").await, ["Second Painter"]);
         assert_eq!(found(&world, "tag=art&online=false").await, ["Painter"]);
         let page = world.get("/v1/search?tag=art&limit=1&offset=1").await.ok(200);

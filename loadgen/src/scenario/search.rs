@@ -78,7 +78,7 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<Report> {
     for (name, times) in &outcome.tally.series {
         if KINDS.contains(name) {
             report.put(&format!("{name}_answers"), times.count());
-            report.times(&format!("{name}_"), times);
+            report.times(name, times);
         }
     }
     if let Some(late) = outcome.tally.series.get("late") {

@@ -31,6 +31,7 @@ fn part(set: &Set, values: &[f64], is_in: impl Fn(&set::Task) -> bool) -> f64 {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "the figures are what the test is for")]
 async fn discovery_ranks_better_than_bm25_over_the_same_texts() {
     let set = Set::load();
     assert!(set.agents.len() >= 120 && set.tasks.len() >= 60, "{} {}", set.agents.len(), set.tasks.len());

@@ -104,7 +104,7 @@ fn calls(agent: AgentId, state: State) -> Vec<CallRecord> {
         let (status_code, latency_us) = match state {
             State::Good => (200, 80_000),
             State::Slow => (200, 5_000_000),
-            State::Failing if number % 5 > 0 => (504, 60_000_000),
+            State::Failing if !number.is_multiple_of(5) => (504, 60_000_000),
             State::Failing => (200, 80_000),
             State::New | State::Offline => return None,
         };

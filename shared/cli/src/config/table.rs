@@ -1,13 +1,11 @@
 //! Every setting of the servers, once: its name, who takes it, its default, its form and what it does. The flags, the
 //! environment variables, the keys of the file, `--help` and the reference in the operator's guide come from here.
 
-use super::values;
-
 pub use super::key::Key;
 pub use super::setting::{ENV_PREFIX, EXCHANGE, ON_OFF, OTHER_VARIABLES, SWITCH, Setting, TEST_PREFIX, TOOL, UP};
+use super::values;
 
 const SERVERS: u8 = UP | EXCHANGE | SWITCH;
-
 const PLACE: &str = "Where";
 const POLICY: &str = "Who may do what";
 const CLUSTER: &str = "Separate planes";
