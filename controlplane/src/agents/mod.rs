@@ -36,8 +36,8 @@ pub(crate) mod store;
 pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
-pub(crate) use many::Listed;
 pub(crate) use card::normal_url;
+pub(crate) use many::Listed;
 pub(crate) use model::{Stored, is_named};
 pub(crate) use reliability::ReliabilityCache;
 pub(crate) use standing::Callers;

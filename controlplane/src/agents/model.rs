@@ -6,7 +6,7 @@ use landline_link::{self as link, Policy};
 use landline_wire::ids::AgentId;
 use serde_json::Value;
 
-use super::card::{self, Card, NAME_CHARS};
+use super::card::{self, NAME_CHARS};
 use super::display::Display;
 use super::reliability::Figures;
 use super::standing::{self, Facts};

@@ -236,6 +236,7 @@ on_both! {
         card["capabilities"]["extensions"][0]["params"]["class"] = "ephemeral".into();
         let answer = world.post("/v1/agents", None, json!({"card": card})).await.ok(201);
         assert_eq!(answer["agent"]["service_class"], "ephemeral");
+        world.indexed().await;
         let facets = world.get("/v1/agents/facets").await.ok(200);
         assert_eq!(facets["service_classes"], json!([{"value": "ephemeral", "count": 1}]));
     }

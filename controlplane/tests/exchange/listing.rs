@@ -142,7 +142,8 @@ on_both! {
         assert_eq!(trending().await[0], "spammed");
         world.clock.advance(9 * DAY_MS);
         for n in 0..3 {
-            world.register(&format!("later-{n}")).await;
+            let later = world.register(&format!("later-{n}")).await;
+            called(&world, Some(&old[0]), &later, 1).await;
         }
         assert!(!trending().await.contains(&"liked".to_owned()));
     }

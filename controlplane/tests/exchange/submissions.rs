@@ -123,7 +123,7 @@ on_both! {
             (vec![], is("failed", "no_card")),
             (vec![(CARD, 200, "<html>".to_owned())], is("failed", "no_card")),
             (vec![(CARD, 200, r#"{"name": "x", "description": "too short a name it has"}"#.to_owned())], is("failed", "invalid_card card.name")),
-            (vec![(CARD, 200, elsewhere.to_string())], is("failed", "invalid_card card.supported_interfaces[0].url")),
+            (vec![(CARD, 200, elsewhere.to_string())], is("failed", "invalid_card card.supportedInterfaces[0].url")),
             (vec![(OLD_CARD, 200, "TAKEN".to_owned())], is("failed", "name_taken card.name")),
             (vec![(CARD, 410, String::new())], is("gone", "")),
         ] {

@@ -59,7 +59,7 @@ fn the_help_texts_are_as_kept() {
 fn the_operators_guide_lists_every_setting() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md");
     let mut guide = fs::read_to_string(&path).unwrap();
-    let table = landline::config::table::markdown();
+    let table = landline::config::find::markdown();
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         let head = table.lines().next().unwrap();
         let start = guide.find(head).expect("the table's place");

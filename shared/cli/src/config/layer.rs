@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
+use super::find;
 use super::mistake::{Mistake, Source, did_you_mean};
-use super::table::{self, ENV_PREFIX, Key, OTHER_VARIABLES, SETTINGS, TEST_PREFIX};
+use super::table::{ENV_PREFIX, Key, OTHER_VARIABLES, SETTINGS, TEST_PREFIX};
 
 /// One layer's values, each with the place it came from.
 pub type Layer = BTreeMap<Key, (String, Source)>;
@@ -23,7 +24,7 @@ pub struct Found {
 
 /// The flags as a layer.
 pub fn from_flags(given: &BTreeMap<Key, String>) -> Layer {
-    let place = |key: Key| Source::Flag(format!("--{}", table::setting(key).flag()));
+    let place = |key: Key| Source::Flag(format!("--{}", find::setting(key).flag()));
     given.iter().map(|(key, text)| (*key, (text.clone(), place(*key)))).collect()
 }
 
@@ -76,7 +77,7 @@ pub fn from_file(path: &str, text: &str) -> Found {
         }
         let name: &str = key.get_ref();
         let source = at(key.span().start, name);
-        let Some(setting) = table::by_name(name) else {
+        let Some(setting) = find::by_name(name) else {
             let near = did_you_mean(name, SETTINGS.iter().map(|setting| setting.name));
             let why = near.map_or("no such setting".into(), |near| format!("no such setting; did you mean {near}?"));
             found.mistakes.push(Mistake { source, value: None, why });

@@ -2,13 +2,14 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | which settings there are, and the form of each | [`setting`], [`table`], [`values`] |
+//! | which settings there are, and the form of each | [`setting`], [`table`], [`find`], [`values`] |
 //! | the layers as texts: flags, environment, file | [`flags`], [`layer`] |
 //! | merged (flag > environment > file > default) and built into typed settings | [`server`] |
 //! | what is wrong, all of it at once | [`mistake`] |
 //!
 //! Everything but [`environment`] and [`read_file`] is pure: texts go in, settings or mistakes come out.
 
+pub mod find;
 pub mod flags;
 mod key;
 pub mod layer;

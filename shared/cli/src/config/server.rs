@@ -12,6 +12,7 @@ use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
 use landline_link::JoinToken;
 
+use super::find;
 use super::flags::Flags;
 use super::layer::{self, Layer};
 use super::mistake::{Mistake, Mistakes, Source};
@@ -170,7 +171,7 @@ pub fn load<const SCOPE: u8>(
 
     let layers = [given, environment.layer, file.layer];
     for (key, (text, source)) in layers.iter().flatten() {
-        let setting = table::setting(*key);
+        let setting = find::setting(*key);
         if let Err(why) = (setting.check)(text) {
             let value = (!setting.secret).then(|| text.clone());
             mistakes.push(Mistake { source: source.clone(), value, why });
@@ -200,7 +201,7 @@ fn find_file(
         (None, Some(path)) => (vec![path.into()], Some(Source::Variable("LANDLINE_CONFIG".into()))),
         (None, None) => {
             let data = layers.iter().find_map(|layer| layer.get(&Key::Data)).map(|(text, _)| text.as_str());
-            let data = Path::new(data.unwrap_or(table::setting(Key::Data).default));
+            let data = Path::new(data.unwrap_or(find::setting(Key::Data).default));
             (vec![data.join("landline.toml"), "./landline.toml".into()], None)
         }
     };
@@ -247,7 +248,7 @@ impl Merged {
     fn disagreements(&self, scope: u8) -> Vec<Mistake> {
         let mut found = Vec::new();
         let mut object = |key: Key, why: &str| {
-            let source = Source::Flag(format!("--{}", table::setting(key).flag()));
+            let source = Source::Flag(format!("--{}", find::setting(key).flag()));
             found.push(Mistake { source, value: None, why: why.into() });
         };
         if scope == table::SWITCH && self.set(Key::Join).is_none() && self.set(Key::Exchange).is_none() {

@@ -392,18 +392,3 @@ pub static SETTINGS: &[Setting] = &[
         "error, warn, info, debug or trace; or directives such as info,landline_controlplane=debug"
     ),
 ];
-
-/// The row of a key.
-pub fn setting(key: Key) -> &'static Setting {
-    &SETTINGS[key as usize]
-}
-
-/// The row of a name in the file.
-pub fn by_name(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
-}
-
-/// The settings as a Markdown table, for the operator's guide.
-pub fn markdown() -> String {
-    super::setting::markdown(SETTINGS)
-}
