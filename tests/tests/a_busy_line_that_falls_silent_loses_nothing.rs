@@ -58,6 +58,8 @@ fn all_is_heard(driver: &str, secure: bool) {
         std::thread::sleep(Duration::from_millis(pause_ms));
     }
     eventually(SOON, "all buffers to be given back", || (busy() == 0.0).then_some(()));
+    // Nothing came since: no request has begun, whose head would have to be complete within 10 s.
+    assert!(!conn.closes(Duration::from_secs(13)), "it is kept for the next request");
     server.stop();
 }
 

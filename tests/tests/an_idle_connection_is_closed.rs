@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use landline_tests::http::{Conn, Request};
 use landline_tests::server::{Data, Server};
+use landline_tests::wait::{SOON, eventually};
+use landline_wire::bounds::Bound;
 
 #[test]
 fn an_http_connection_may_idle_for_75_seconds() {
@@ -19,5 +21,7 @@ fn an_http_connection_may_idle_for_75_seconds() {
     }
     let took = started.elapsed();
     assert!((Duration::from_secs(73)..Duration::from_secs(85)).contains(&took), "{took:?}");
+    let metric = format!("landline_bound_reached_total{{bound=\"{}\"}}", Bound::HttpIdle.label());
+    eventually(SOON, "both are counted", || (server.metric(&metric) == 2.0).then_some(()));
     server.assert_no_panic();
 }

@@ -1,15 +1,13 @@
 //! Writing answers.
 
 use bytes::{Bytes, BytesMut};
+use landline_wire::bounds::Bound;
 use landline_wire::error::Problem;
 use landline_wire::http1::{CHUNK_END, Framing, Head, LAST_CHUNK, answer_head, chunk_head};
-use landline_wire::limits::COPY_THRESHOLD_BYTES;
+use landline_wire::limits::{COPY_THRESHOLD_BYTES, WRITE_DEADLINE_MS};
 use landline_wire::pieces::Pieces;
 
 use super::{After, Asked, Conn};
-
-/// Milliseconds that a peer may take to accept one write.
-const WRITE_DEADLINE_MS: u64 = 60_000;
 
 /// Fields of most answers.
 const USUAL_FIELDS: usize = 12;
@@ -29,7 +27,7 @@ impl Conn {
         let out = std::mem::take(&mut self.out);
         self.begin_write();
         let (result, mut buffer) = self.socket.write(out).await;
-        self.end_write();
+        self.end_write(result.is_ok());
         if buffer.capacity() <= 2 * COPY_THRESHOLD_BYTES {
             buffer.clear();
             self.out = buffer;
@@ -66,7 +64,7 @@ impl Conn {
         segments.push(end);
         self.begin_write();
         let written = self.socket.write_vectored(segments).await.is_ok();
-        self.end_write();
+        self.end_write(written);
         written
     }
 
@@ -75,7 +73,10 @@ impl Conn {
         self.cell.set_deadline(Some(self.core.about_now_ms() + WRITE_DEADLINE_MS));
     }
 
-    fn end_write(&self) {
+    fn end_write(&self, is_written: bool) {
+        if !is_written && self.cell.is_overdue() {
+            self.core.count(Bound::WriteTime);
+        }
         self.cell.set_writing(false);
         self.cell.set_deadline(None);
     }

@@ -67,14 +67,15 @@ impl Conn {
 
     /// Reads more into the buffer, which gets room for `room` bytes in all.
     pub(super) async fn fill(&mut self, room: usize) -> Fill {
-        self.ear.take_if(|ear| ear.is_over());
-        // An idle connection holds no buffer while it waits.
-        if self.buf.is_empty() {
-            self.core.pool.give(std::mem::take(&mut self.buf));
-        }
-        if self.ear.is_some() {
-            // The deadline is seen here, or by the wait that follows soon if nothing comes.
-            return if self.cell.is_overdue() { Fill::Overdue } else { self.read_ready(room).await };
+        self.give_buffer_back();
+        if self.ear.is_some() && !self.cell.is_overdue() {
+            let before = self.buf.len();
+            let filled = self.read_ready(room).await;
+            // When the ear was taken back nothing came, and one waits on without.
+            if self.ear.take_if(|ear| ear.is_over()).is_none() || filled != Fill::More || self.buf.len() > before {
+                return filled;
+            }
+            self.give_buffer_back();
         }
         match self.wait(true, false).await {
             Woke::Readable if self.socket.is_handshaking() => {
@@ -88,6 +89,13 @@ impl Conn {
             }
             Woke::Readable => self.read_ready(room).await,
             _ => Fill::Overdue,
+        }
+    }
+
+    /// An idle connection holds no buffer while it waits.
+    fn give_buffer_back(&mut self) {
+        if self.buf.is_empty() {
+            self.core.pool.give(std::mem::take(&mut self.buf));
         }
     }
 
@@ -155,7 +163,11 @@ impl Conn {
                     self.core.count(Bound::HeadTime);
                     return Err(Problem::new(Code::RequestTimeout, "The request head was not complete in time."));
                 }
-                Fill::End | Fill::Overdue => return Ok(None),
+                Fill::Overdue => {
+                    self.core.count(Bound::HttpIdle);
+                    return Ok(None);
+                }
+                Fill::End => return Ok(None),
             }
         }
     }

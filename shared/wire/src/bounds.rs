@@ -96,6 +96,10 @@ bounds! {
         "The session is closed with 4003.";
     HeadTime "head_time" "HEAD_DEADLINE_MS" "connection"
         "The caller gets 408 `request_timeout`.";
+    HttpIdle "http_idle" "HTTP_IDLE_MS" "connection"
+        "The connection is closed.";
+    WriteTime "write_time" "WRITE_DEADLINE_MS" "connection"
+        "The connection is cut; a call that is under way ends as if its caller had left.";
     Head "head" "MAX_HEADER_BYTES" "request"
         "The caller gets 431 `header_too_large`.";
     BadCredentials "bad_credentials" "BAD_CREDENTIALS_PER_IP_PER_S" "address and core"

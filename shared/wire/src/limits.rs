@@ -74,6 +74,8 @@ pub const TLS_HANDSHAKE_DEADLINE_MS: u64 = 10_000;
 pub const TLS_CLOSE_DEADLINE_MS: u64 = 10_000;
 /// Milliseconds for an upload: 504 `upload_timeout`.
 pub const UPLOAD_DEADLINE_MS: u64 = 60_000;
+/// Milliseconds that a caller over HTTP may take for the next write of its answer: beyond them it reads no more.
+pub const WRITE_DEADLINE_MS: u64 = 60_000;
 /// Milliseconds that an HTTP connection may idle between requests.
 pub const HTTP_IDLE_MS: u64 = 75_000;
 /// Milliseconds from a call to the first frame of its answer, and from part to part after it.

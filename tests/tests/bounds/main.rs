@@ -7,12 +7,12 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use landline_tests::api;
 use landline_tests::http::{Conn, Request, once};
 use landline_tests::line::{ENDPOINT, EchoAgent, Ended, Line};
 use landline_tests::server::{Data, Server};
 use landline_tests::wait::{SOON, eventually};
 use landline_tests::ws::Ws;
+use landline_tests::{api, frame};
 use landline_wire::bounds::Bound;
 
 /// How often a bound was reached, as the switch's metrics say.
@@ -125,6 +125,33 @@ fn peers_that_take_their_time() {
     is_counted(&plain, Bound::AuthTime, 1);
     is_counted(&secure, Bound::TlsTime, 1);
     drop(silent);
+}
+
+#[test]
+fn a_caller_that_reads_no_more_is_cut() {
+    const CALLS: usize = 24;
+    let data = Data::new();
+    let server = Server::up(&data, &[]);
+    let agent = api::register(server.addr, "agent");
+    let mut line = Line::dial(server.addr, &agent.key).expect("a line");
+    let answering = std::thread::spawn(move || {
+        let answer = vec![b'z'; 1 << 20];
+        while let Ok(frame) = line.next(Duration::from_secs(90)) {
+            if frame.kind() == "request" {
+                line.send(&frame::response(frame.id(), &answer));
+            }
+        }
+    });
+    // Far more than the kernel keeps for it.
+    let mut conn = from([127, 0, 0, 1], server.addr);
+    for _ in 0..CALLS {
+        conn.start(&api::call_request(&agent.id, &agent.key, "{}")).expect("sent");
+    }
+    eventually(Duration::from_secs(90), "it is cut", || (reached(&server, Bound::WriteTime) == 1).then_some(()));
+    let answers = (0..CALLS).take_while(|_| conn.answer(SOON).is_ok()).count();
+    assert!(answers < CALLS, "the last are lost with it");
+    drop(server);
+    answering.join().expect("the agent's own thread");
 }
 
 #[test]
