@@ -5,17 +5,16 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::Context;
 
 use crate::agents::{self, Agent, Registration};
 use crate::args::DirectoryArgs;
 use crate::http::{Blocking, Origin};
-use crate::measure::{self, Recorder};
+use crate::measure;
 use crate::report::Report;
 use crate::runtime;
-use crate::stats::Tally;
+use crate::scenario::register::load;
 use crate::synthetic::Synthetic;
 
 /// Runs the scenario.
@@ -37,7 +36,9 @@ pub fn run(args: &DirectoryArgs) -> anyhow::Result<Report> {
     let outcome = measure::run(&args.run, |_, recorder| {
         let number = || Some(next.fetch_add(1, Relaxed)).filter(|number| *number < args.agents);
         let keep = |agent| made.lock().unwrap_or_else(PoisonError::into_inner).push(agent);
-        runtime::run(load(&registration, &synthetic, Blocking::connect(&origin)?, number, keep, recorder))?
+        let register =
+            |connection: &mut Blocking, number| registration.register_body(connection, &synthetic.registration(number));
+        runtime::run(load(register, Blocking::connect(&origin)?, number, keep, recorder))?
     });
     let made: Vec<Agent> = made.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &args.server.agents_file {
@@ -59,32 +60,4 @@ fn dump(path: &Path, synthetic: &Synthetic, agents: usize) -> anyhow::Result<()>
         writeln!(file, "{}", synthetic.registration(number))?;
     }
     file.flush().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// One connection. Nothing else runs on its thread, so it may block.
-async fn load(
-    registration: &Registration<'_>,
-    synthetic: &Synthetic,
-    mut connection: Blocking,
-    number: impl Fn() -> Option<usize>,
-    keep: impl Fn(Agent),
-    recorder: Recorder,
-) -> anyhow::Result<Tally> {
-    recorder.until_counting().await;
-    while !recorder.window().is_over() {
-        let Some(number) = number() else { break };
-        let start = Instant::now();
-        match registration.register_body(&mut connection, &synthetic.registration(number)) {
-            Ok(agent) => {
-                recorder.answered(start);
-                keep(agent);
-            }
-            Err(error) => {
-                recorder.failed_with("a registration", &error);
-                break;
-            }
-        }
-    }
-    recorder.complete();
-    Ok(recorder.until_over().await)
 }

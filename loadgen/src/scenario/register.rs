@@ -28,7 +28,8 @@ pub fn run(args: &RegisterArgs) -> anyhow::Result<Report> {
     let outcome = measure::run(&args.run, |_, recorder| {
         let number = || Some(next.fetch_add(1, Relaxed)).filter(|number| *number < wanted);
         let keep = |agent| made.lock().unwrap_or_else(PoisonError::into_inner).push(agent);
-        runtime::run(load(&registration, Blocking::connect(&origin)?, number, keep, recorder))?
+        let register = |connection: &mut Blocking, number| registration.register_one(connection, number);
+        runtime::run(load(register, Blocking::connect(&origin)?, number, keep, recorder))?
     });
     // What was registered is kept or deleted, however the run ended.
     let made: Vec<Agent> = made.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -49,9 +50,10 @@ pub fn run(args: &RegisterArgs) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// One connection. Nothing else runs on its thread, so it may block.
-async fn load(
-    registration: &Registration<'_>,
+/// One connection over which `register` registers one number after the other. Nothing else runs on its thread, so it may
+/// block.
+pub(super) async fn load(
+    register: impl Fn(&mut Blocking, usize) -> anyhow::Result<Agent>,
     mut connection: Blocking,
     number: impl Fn() -> Option<usize>,
     keep: impl Fn(Agent),
@@ -61,7 +63,7 @@ async fn load(
     while !recorder.window().is_over() {
         let Some(number) = number() else { break };
         let start = Instant::now();
-        match registration.register_one(&mut connection, number) {
+        match register(&mut connection, number) {
             Ok(agent) => {
                 recorder.answered(start);
                 keep(agent);
