@@ -49,8 +49,21 @@ pub struct Config {
     pub resolver: Resolver,
     /// What each signal counts when agents are ranked for a task.
     pub rank_weights: Weights,
+    /// What makes vectors of texts, for discovery by meaning; `None`: words alone count.
+    pub embeddings: Option<Embeddings>,
     /// Whether and how agents with a URL are probed.
     pub probes: Probes,
+}
+
+/// An endpoint that makes vectors of texts: the `/embeddings` of OpenAI's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embeddings {
+    /// The API's base, such as `http://127.0.0.1:11434/v1`. It may be in any network.
+    pub url: String,
+    /// The model's name there.
+    pub model: String,
+    /// What it is asked with, as `Authorization: Bearer`.
+    pub key: Option<Secret>,
 }
 
 /// Whether and how agents with a URL are probed.
@@ -91,6 +104,7 @@ impl Config {
             egress_ports: vec![80, 443, 8080, 8443],
             resolver: Resolver::system(),
             rank_weights: Weights::default(),
+            embeddings: None,
             probes: Probes::default(),
         }
     }

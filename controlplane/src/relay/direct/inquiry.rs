@@ -131,7 +131,7 @@ impl Respondent {
     ) -> Result<Heard, Failure> {
         let request = self.request(exchange, inquiry);
         let hear = async {
-            let (answer, connection) = passage::ask(exchange, &self.origin, request).await?;
+            let (answer, connection) = passage::ask(&exchange.direct.connector, &self.origin, request).await?;
             let (head, mut body) = answer.into_parts();
             let mut read = Vec::new();
             while read.len() < MAX_HEARD_BYTES {

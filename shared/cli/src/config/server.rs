@@ -98,6 +98,8 @@ pub struct Server {
     pub rate_limits: RateLimits,
     /// What counts in discovery.
     pub rank_weights: Weights,
+    /// What makes vectors of texts: URL, model, and the file with the key.
+    pub embeddings: Option<(String, String, Option<PathBuf>)>,
     /// Origins of pages that may use the API.
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
@@ -265,7 +267,21 @@ impl Merged {
             (true, true) if self_signed => object(Key::TlsSelfSigned, "there is a certificate already: --tls-cert"),
             _ => {}
         }
+        match (self.set(Key::EmbeddingsUrl).is_some(), self.set(Key::EmbeddingsModel).is_some()) {
+            (true, false) => object(Key::EmbeddingsUrl, "an endpoint needs its model: give --embeddings-model too"),
+            (false, true) => object(Key::EmbeddingsModel, "a model needs its endpoint: give --embeddings-url too"),
+            (false, false) if self.set(Key::EmbeddingsKeyFile).is_some() => {
+                object(Key::EmbeddingsKeyFile, "a key needs its endpoint: give --embeddings-url too");
+            }
+            _ => {}
+        }
         found
+    }
+
+    fn embeddings(&self) -> Option<(String, String, Option<PathBuf>)> {
+        let url = self.optional(Key::EmbeddingsUrl, values::embeddings_url)?;
+        let model = self.optional(Key::EmbeddingsModel, values::embeddings_model)?;
+        Some((url, model, self.optional(Key::EmbeddingsKeyFile, values::path)))
     }
 
     fn tls(&self) -> Option<TlsSource> {
@@ -288,6 +304,7 @@ impl Merged {
             registration: self.get(Key::Registration, values::registration),
             rate_limits: self.get(Key::RateLimits, values::rate_limits),
             rank_weights: self.get(Key::RankWeights, values::rank_weights),
+            embeddings: self.embeddings(),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
             probes: self.get(Key::Probes, values::on_off),

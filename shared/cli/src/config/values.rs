@@ -119,6 +119,24 @@ pub fn rank_weights(text: &str) -> Read<Weights> {
     text.parse::<Weights>().map_err(|error| error.to_string())
 }
 
+/// An API's base: an http or https URL without credentials, query and fragment.
+pub fn embeddings_url(text: &str) -> Read<String> {
+    let base = text.trim_end_matches('/');
+    let (scheme, rest) = base.split_once("://").unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte));
+    match origin(&format!("{scheme}://{authority}")).filter(|_| is_plain && !authority.contains('@')) {
+        Some(_) => Ok(base.to_owned()),
+        None => expected("an http or https URL without a query, such as http://127.0.0.1:11434/v1"),
+    }
+}
+
+/// A model's name.
+pub fn embeddings_model(text: &str) -> Read<String> {
+    let fits = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { expected("a name of at most 200 characters without spaces") }
+}
+
 /// Networks.
 pub fn networks(text: &str) -> Read<Vec<Cidr>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
