@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use landline_token::Verifier;
 use landline_wire::ids::{AgentId, NodeId, SessionId};
@@ -16,7 +17,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, discovery, presence, pulse, relay, router, submissions};
+use crate::{agents, discovery, feed, presence, pulse, relay, router, submissions};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,10 @@ pub struct Inner {
     pub(crate) reliability: agents::ReliabilityCache,
     /// The index of searches.
     pub(crate) search: discovery::Search,
+    /// Switches that are connected here.
+    pub(crate) nodes: feed::Registry,
+    /// Agents that are probed over their lines, as of a moment ago.
+    pub(crate) probed_lines: AtomicI64,
     /// Lines whose end is not stored yet.
     pub(crate) leaving: presence::Leaving,
     issuer: String,
@@ -136,6 +141,8 @@ impl Exchange {
             direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
             search: discovery::Search::new(&config),
+            nodes: feed::Registry::default(),
+            probed_lines: AtomicI64::new(0),
             leaving: presence::Leaving::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),

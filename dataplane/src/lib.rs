@@ -15,6 +15,7 @@
 //! | `socket`, `pool`, `admission`, `cards`, `metrics` | what they share |
 
 mod admission;
+mod asked;
 mod cards;
 mod config;
 mod conn;

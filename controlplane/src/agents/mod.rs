@@ -42,3 +42,8 @@ pub(crate) use many::Listed;
 pub(crate) use model::{Stored, is_named};
 pub(crate) use reliability::ReliabilityCache;
 pub(crate) use standing::Callers;
+
+/// An agent's card as it is called over a line whose address is `base`.
+pub(crate) fn relayed(card: &serde_json::Value, base: &str) -> serde_json::Value {
+    relay_card::relayed(card, base, true)
+}

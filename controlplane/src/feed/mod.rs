@@ -14,9 +14,11 @@
 //! | `server` | connections and their streams |
 //! | `registry` | the nodes that are connected here |
 //! | `join` | joins and renewals over the wire |
+//! | `ask` | questions of ours to agents over their lines |
 //! | `control`, `reports`, `records`, `lookup`, `pass` | one kind of stream each |
 //! | `store` | SQL |
 
+mod ask;
 mod ca;
 mod control;
 mod join;
@@ -31,4 +33,6 @@ pub(crate) mod store;
 mod tls;
 mod wire;
 
+pub(crate) use ask::ask;
+pub(crate) use registry::Registry;
 pub use server::{Feed, FeedError};

@@ -50,6 +50,11 @@ impl Registry {
         }
     }
 
+    /// A node's connection. `None`: it is not connected here.
+    pub(crate) fn connection(&self, node: NodeId) -> Option<Connection> {
+        self.lock().get(&node).map(|live| live.connection.clone())
+    }
+
     /// Has a message sent on a node's control stream. `false`: the node is not connected here.
     pub(crate) fn send(&self, node: NodeId, message: Down) -> bool {
         let live = self.lock();

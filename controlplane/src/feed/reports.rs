@@ -63,7 +63,7 @@ async fn apply(link: &Link, boot: Uuid, mut send: SendStream, mut batches: mpsc:
             }
         };
         drop(noted);
-        link.shared.registry.kick(kicks);
+        link.shared.exchange.nodes.kick(kicks);
         let Ok(ack) = codec::encode(&ReportAck { seq: batch.seq }) else { return };
         if send.write_chunk(ack).await.is_err() {
             return;

@@ -19,7 +19,6 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::ca::{Ca, CaError, node_of};
-use super::registry::Registry;
 use super::store::{self, State};
 use super::{control, join, lookup, pass, records, reports, tls};
 use crate::db::{Db, DbError};
@@ -67,7 +66,6 @@ pub(crate) struct Shared {
     pub(crate) exchange: Exchange,
     pub(crate) router: Router,
     pub(crate) ca: Ca,
-    pub(crate) registry: Registry,
     pub(crate) joins: Semaphore,
     stopping: CancellationToken,
     /// Streams whose work is to end before the feed does.
@@ -101,7 +99,6 @@ impl Feed {
             router,
             exchange,
             ca,
-            registry: Registry::default(),
             joins: Semaphore::new(MAX_JOINS),
             stopping: stopping.clone(),
             work: tasks.clone(),
@@ -137,9 +134,9 @@ async fn obey(shared: Arc<Shared>) {
         };
         match command {
             Ok(FeedCommand::Drain { node, deadline_ms }) => {
-                shared.registry.send(node, Down::Drain { deadline_ms });
+                shared.exchange.nodes.send(node, Down::Drain { deadline_ms });
             }
-            Ok(FeedCommand::DropNode(node)) => shared.registry.drop_revoked(node),
+            Ok(FeedCommand::DropNode(node)) => shared.exchange.nodes.drop_revoked(node),
             // What was lost of revocations is noticed within WATCH.
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
@@ -192,7 +189,7 @@ async fn link(shared: Arc<Shared>, connection: Connection) {
         return connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"a node's certificate is needed");
     };
     // Entered before it is checked: a revocation in between finds it.
-    let down = shared.registry.enter(node, &connection);
+    let down = shared.exchange.nodes.enter(node, &connection);
     match check(&shared.exchange, node).await {
         Ok(State::Good) => {
             tracing::info!(%node, from = %connection.remote_address(), "a switch is linked");
@@ -206,7 +203,7 @@ async fn link(shared: Arc<Shared>, connection: Connection) {
             connection.close(VarInt::from_u32(CLOSE_FAILED), b"try again");
         }
     }
-    shared.registry.leave(node, &connection);
+    shared.exchange.nodes.leave(node, &connection);
 }
 
 async fn check(exchange: &Exchange, node: NodeId) -> Result<State, DbError> {
@@ -279,7 +276,8 @@ async fn stream_of(link: Arc<Link>, send: SendStream, mut recv: RecvStream) {
         Some(StreamKind::Lookup) => work.track_future(lookup::run(link, send, recv)).await,
         Some(StreamKind::Pass) => work.track_future(pass::run(link, send, recv)).await,
         Some(StreamKind::Renew) => work.track_future(join::renew(link, send, recv)).await,
-        None => refuse(send, recv),
+        // It is we who ask.
+        Some(StreamKind::Ask) | None => refuse(send, recv),
     }
 }
 

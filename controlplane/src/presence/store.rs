@@ -37,6 +37,8 @@ queries! {
     COUNT_SESSIONS = "SELECT COUNT(*) AS n FROM sessions WHERE ended_at IS NULL";
     NODE_URL = "SELECT n.public_url FROM sessions s JOIN nodes n ON n.id = s.node WHERE s.agent = $1 \
                 AND s.ended_at IS NULL AND s.node <> $2 ORDER BY s.started_at DESC LIMIT 1";
+    NODE_OF = "SELECT node FROM sessions WHERE agent = $1 AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1";
+    NEW_LINES = "SELECT id, agent FROM sessions WHERE id > $1 AND ended_at IS NULL ORDER BY id LIMIT $2";
     INTERVALS = concat!("SELECT agent, started_at, ended_at FROM sessions WHERE (ended_at IS NULL OR ended_at > $65) \
                          AND agent IN ", batch!(), " ORDER BY started_at DESC LIMIT 50000");
     LIST = "SELECT id, agent, node, started_at, jti FROM sessions WHERE ended_at IS NULL \
@@ -175,6 +177,18 @@ pub(crate) async fn open_sessions(conn: &mut AnyConnection) -> Result<u64> {
 pub(crate) async fn node_url(conn: &mut AnyConnection, agent: AgentId, except: NodeId) -> Result<Option<String>> {
     let row = sqlx::query(NODE_URL).bind(agent.to_string()).bind(except.to_string()).fetch_optional(conn).await?;
     Ok(row.map(|row| row.try_get::<Option<String>, _>("public_url")).transpose()?.flatten())
+}
+
+/// The switch that holds an agent's newest line.
+pub(crate) async fn node_of(conn: &mut AnyConnection, agent: AgentId) -> Result<Option<NodeId>> {
+    let row = sqlx::query(NODE_OF).bind(agent.to_string()).fetch_optional(conn).await?;
+    row.as_ref().map(|row| id(row, "node")).transpose()
+}
+
+/// Lines that are up, after a line's id: the id of each, and whose it is.
+pub(crate) async fn new_lines(conn: &mut AnyConnection, after: &str, limit: i64) -> Result<Vec<(String, AgentId)>> {
+    let rows = sqlx::query(NEW_LINES).bind(after.to_owned()).bind(limit).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.try_get("id")?, id(row, "agent")?))).collect()
 }
 
 /// When agents held lines, as far as it was after `since`; an open line has no end. Of very many lines the newest.

@@ -103,7 +103,7 @@ pub(crate) fn after_card(found: Found, is_proven: bool) -> Next {
     }
 }
 
-fn failed(failure: Failure) -> (Verdict, &'static str) {
+pub(crate) fn failed(failure: Failure) -> (Verdict, &'static str) {
     match failure {
         Failure::Refused => (Verdict::Unreachable, "address_refused"),
         Failure::Unreachable => (Verdict::Unreachable, "no_connection"),

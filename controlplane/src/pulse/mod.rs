@@ -18,6 +18,7 @@
 
 mod hosts;
 mod judge;
+mod line;
 mod model;
 pub mod ops;
 mod probe;

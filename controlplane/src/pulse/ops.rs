@@ -8,6 +8,7 @@ use landline_wire::ids::AgentId;
 use sqlx::AnyConnection;
 
 use super::judge::Found;
+use super::line::{self, Line};
 use super::model::{self, Pulse, Verdict};
 use super::probe::{self, Outcome};
 use super::schedule::{self, History};
@@ -47,7 +48,7 @@ pub(crate) async fn origin_judged(tx: &mut AnyConnection, agent: AgentId, is_pro
 }
 
 /// A number from 0 to 1. Without randomness times are not spread, and nothing else goes wrong.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX))
 }
 
@@ -56,11 +57,31 @@ fn chance() -> f64 {
 pub(crate) struct Due {
     pub(crate) agent: Stored,
     record: Record,
-    /// `None`: there is nobody who could be asked.
-    pub(crate) host: Option<Respondent>,
+    pub(crate) host: Host,
 }
 
-/// What a probe of this agent needs; `None`: it was removed or blocked, or has no URL any more.
+/// Who is asked about an agent.
+#[derive(Debug)]
+pub(crate) enum Host {
+    /// The host of its URL.
+    Url(Respondent),
+    /// The agent itself, over its line.
+    Line(Line),
+    /// Nobody could be asked.
+    Nobody,
+}
+
+impl Host {
+    /// Host and port of a URL, to tell hosts apart.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::Url(host) => Some(host.host()),
+            Self::Line(_) | Self::Nobody => None,
+        }
+    }
+}
+
+/// What a probe of this agent needs; `None`: it was removed or blocked, or has neither URL nor line.
 pub(crate) async fn due(exchange: &Exchange, agent: AgentId) -> Result<Option<Due>> {
     let mut conn = exchange.db.read().acquire().await?;
     let (Some(agent), Some(record)) =
@@ -71,8 +92,17 @@ pub(crate) async fn due(exchange: &Exchange, agent: AgentId) -> Result<Option<Du
     if agent.blocked {
         return Ok(None);
     }
-    let host = Respondent::of(exchange, &agent);
-    Ok(Some(Due { agent, record, host }))
+    let host = match Respondent::of(exchange, &agent) {
+        Some(host) => Some(Host::Url(host)),
+        // It has no URL, or one that must not be called: that of a machine behind NAT, or our own.
+        None if agent.lines > 0 => Line::of(exchange, &mut conn, &agent).await?,
+        None => agent.url.is_some().then_some(Host::Nobody),
+    };
+    drop(conn);
+    if host.is_none() && agent.lines == 0 {
+        store::park(&mut *exchange.db.write().acquire().await?, agent.id).await?;
+    }
+    Ok(host.map(|host| Due { agent, record, host }))
 }
 
 /// Puts an agent off whose host has no turn now, to a time in unix milliseconds.
@@ -85,8 +115,9 @@ pub(crate) async fn postpone(exchange: &Exchange, due: &Due, until: i64) -> Resu
 pub(crate) async fn check(exchange: &Exchange, due: &Due) -> error::Result<()> {
     let outcome = match &due.host {
         _ if due.record.is_barred => Outcome::barred(),
-        Some(host) => probe::probe(exchange, &due.agent, &due.record, host).await,
-        None => Outcome::nobody_to_ask(),
+        Host::Url(host) => probe::probe(exchange, &due.agent, &due.record, host).await,
+        Host::Line(line) => probe::over_line(exchange, &due.agent, line).await,
+        Host::Nobody => Outcome::nobody_to_ask(),
     };
     exchange.metrics.probed(outcome.verdict.as_str());
     if outcome.is_gone && agents::ops::remove_unattached(exchange, due.agent.id).await? {
@@ -100,16 +131,21 @@ pub(crate) async fn check(exchange: &Exchange, due: &Due) -> error::Result<()> {
 async fn settle(exchange: &Exchange, due: &Due, outcome: &Outcome) -> Result<()> {
     let (agent, set_ms) = (due.agent.id, exchange.config.probes.interval_ms);
     let mut tx = exchange.db.begin().await?;
-    if let Some(host) = &due.host {
-        store::set_host(&mut tx, agent, due.record.card_at, host.host()).await?;
+    if let Some(name) = due.host.name() {
+        store::set_host(&mut tx, agent, due.record.card_at, name).await?;
     }
     let Some(record) = store::record(&mut tx, agent).await?.filter(|now| now.card_at == due.record.card_at) else {
         return Ok(());
     };
     let now_ms = exchange.clock.now_ms();
-    let neighbours = store::neighbours(&mut tx, agent).await?;
-    let counts_until = now_ms + 2 * schedule::interval(set_ms, neighbours);
-    let proved_at = proof(&mut tx, agent, &record, outcome.found, now_ms).await?;
+    let is_line = matches!(due.host, Host::Line(_));
+    let neighbours = if is_line { line::neighbours(exchange) } else { store::neighbours(&mut tx, agent).await? };
+    // Whoever holds a line is online while it is up, whatever was found before.
+    let counts_until = (!is_line).then(|| now_ms + 2 * schedule::interval(set_ms, neighbours));
+    let proved_at = match is_line {
+        true => record.proved_at,
+        false => proof(&mut tx, agent, &record, outcome.found, now_ms).await?,
+    };
     let record = follow(record, outcome, now_ms, counts_until);
     let history = History { verdict: outcome.verdict, failures: record.failures, neighbours };
     let next_at = now_ms + schedule::next_probe(history, set_ms, chance());
@@ -141,14 +177,14 @@ async fn proof(
 }
 
 /// The record after a probe. Pure.
-fn follow(before: Record, outcome: &Outcome, now_ms: i64, counts_until: i64) -> Record {
+fn follow(before: Record, outcome: &Outcome, now_ms: i64, counts_until: Option<i64>) -> Record {
     let is_callable = outcome.verdict == Verdict::Callable;
     let pulse = Pulse {
         verdict: outcome.verdict,
         reason: outcome.reason.map(str::to_owned),
         score: model::score(before.pulse.score, outcome.verdict),
         checked_at: Some(now_ms),
-        fresh_until: is_callable.then_some(counts_until),
+        fresh_until: counts_until.filter(|_| is_callable),
         failing_since: if is_callable { None } else { before.pulse.failing_since.or(Some(now_ms)) },
     };
     let failures = if is_callable { 0 } else { before.failures.saturating_add(1) };
@@ -214,9 +250,9 @@ mod tests {
     fn failing_begins_with_the_first_failure_and_ends_with_the_first_answer() {
         let failed = Outcome::end(Verdict::Timeout, "no_answer", Found::Same, None);
         let answered = Outcome { verdict: Verdict::Callable, reason: None, ..failed.clone() };
-        let one = follow(record(Pulse::UNKNOWN, 0), &failed, 100, 300);
-        let two = follow(one.clone(), &failed, 200, 400);
-        let three = follow(two.clone(), &answered, 300, 500);
+        let one = follow(record(Pulse::UNKNOWN, 0), &failed, 100, Some(300));
+        let two = follow(one.clone(), &failed, 200, Some(400));
+        let three = follow(two.clone(), &answered, 300, Some(500));
         assert_eq!((one.failures, two.failures, three.failures), (1, 2, 0));
         assert_eq!(two.pulse.failing_since, Some(100));
         assert_eq!((two.pulse.fresh_until, three.pulse.fresh_until), (None, Some(500)));
@@ -227,7 +263,7 @@ mod tests {
     fn a_card_stays_where_it_was_found() {
         let there = Outcome { card_path: Some("/x".into()), ..Outcome::end(Verdict::Timeout, "", Found::Same, None) };
         let lost = Outcome { card_path: None, ..there.clone() };
-        let record = follow(follow(record(Pulse::UNKNOWN, 0), &there, 1, 2), &lost, 2, 3);
+        let record = follow(follow(record(Pulse::UNKNOWN, 0), &there, 1, None), &lost, 2, None);
         assert_eq!(record.card_path.as_deref(), Some("/x"));
     }
 }

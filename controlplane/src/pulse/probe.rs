@@ -7,10 +7,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::judge::{self, Found, Next};
+use super::line::Line;
 use super::model::Verdict;
 use super::store::Record;
 use crate::agents::{self, Stored};
-use crate::relay::direct::Respondent;
+use crate::relay::direct::{Failure, Heard, Inquiry, Respondent};
 use crate::state::Exchange;
 
 /// Time for one question, from the look-up of the name to the end of the answer.
@@ -61,10 +62,42 @@ pub(crate) async fn probe(exchange: &Exchange, agent: &Stored, record: &Record, 
             return Outcome { is_gone: true, ..ended };
         }
     }
+    call(host, found, card_path, async |inquiry| host.ask(exchange, inquiry, DEADLINE).await).await
+}
+
+/// Probes an agent over its line. Whether it serves a card there says nothing of who it is: the line does. But one that does
+/// not answer for its card does not answer.
+pub(crate) async fn over_line(exchange: &Exchange, agent: &Stored, line: &Line) -> Outcome {
+    let (mut found, mut card_path) = (Found::Nothing, None);
+    for path in [CARD, OLD_CARD] {
+        let Some(inquiry) = line.speaks.document(path) else { continue };
+        let heard = line.ask(exchange, inquiry, DEADLINE).await;
+        found = judge::card(heard.as_ref().map_err(|failure| *failure), |card| agents::is_named(card, agent));
+        if found == Found::Same {
+            card_path = Some(path.to_owned());
+        }
+        if found.ends_the_search() {
+            break;
+        }
+    }
+    if let Found::Failed(failure) = found {
+        let (verdict, reason) = judge::failed(failure);
+        return Outcome::end(verdict, reason, found, None);
+    }
+    call(&line.speaks, found, card_path, async |inquiry| line.ask(exchange, inquiry, DEADLINE).await).await
+}
+
+/// The call that changes nothing, and what its answer means.
+async fn call(
+    host: &Respondent,
+    found: Found,
+    card_path: Option<String>,
+    ask: impl AsyncFnOnce(Inquiry) -> Result<Heard, Failure>,
+) -> Outcome {
     let id = Uuid::new_v4().to_string();
     let Some((inquiry, binding, era)) = host.task(&id) else { return Outcome::nobody_to_ask() };
     let began = Instant::now();
-    let heard = host.ask(exchange, inquiry, DEADLINE).await;
+    let heard = ask(inquiry).await;
     let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
     let (verdict, reason) = judge::call(heard.as_ref().map_err(|failure| *failure), binding, era, &id);
     Outcome { verdict, reason, found, card_path, latency_us: heard.is_ok().then_some(took), is_gone: false }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::hosts::Hosts;
+use super::line::Lines;
 use super::ops::{self, Due};
 use super::schedule::HOST_PAUSE_MS;
 use super::store;
@@ -31,6 +32,7 @@ pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
         name: Uuid::new_v4().to_string(),
         lead_until: 0,
         hosts: Hosts::default(),
+        lines: Lines::default(),
         room: Arc::new(Semaphore::new(AT_ONCE)),
         under_way: JoinSet::new(),
     };
@@ -57,6 +59,7 @@ struct Asker {
     name: String,
     lead_until: i64,
     hosts: Hosts,
+    lines: Lines,
     room: Arc<Semaphore>,
     /// Each gives the host that it is done with.
     under_way: JoinSet<Option<String>>,
@@ -69,6 +72,7 @@ impl Asker {
         if !self.leads().await? {
             return Ok(());
         }
+        self.lines.look(&self.exchange).await?;
         let now_ms = self.exchange.clock.now_ms();
         let free = u32::try_from(self.room.available_permits()).unwrap_or(0);
         if free == 0 {
@@ -103,7 +107,7 @@ impl Asker {
     /// Begins a probe, unless the agent's host has no turn now.
     async fn begin(&mut self, due: Due) -> db::Result<()> {
         let now_ms = self.exchange.clock.now_ms();
-        let host = due.host.as_ref().map(|host| host.host());
+        let host = due.host.name();
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             return ops::postpone(&self.exchange, &due, now_ms + HOST_PAUSE_MS).await;
         };

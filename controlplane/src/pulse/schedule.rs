@@ -5,7 +5,7 @@ use super::model::Verdict;
 /// Time between two probes of one host, and what each of its agents adds to their interval: so a host with many agents is
 /// asked no oftener than it can be, and none of them goes stale for want of a turn.
 pub(crate) const HOST_PAUSE_MS: i64 = 1_000;
-const PER_NEIGHBOUR_MS: i64 = 2 * HOST_PAUSE_MS;
+pub(super) const PER_NEIGHBOUR_MS: i64 = 2 * HOST_PAUSE_MS;
 /// The longest time between two probes of an agent that fails, in intervals: an hour, at five minutes.
 const MOST_INTERVALS: i64 = 12;
 /// The first look after a failure comes sooner, in parts of an interval: a hiccup should not cost five minutes.

@@ -6,6 +6,7 @@ use landline_wire::ids::AgentId;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::line::PARKED;
 use super::model::{Pulse, Verdict};
 use crate::auth::store::id;
 use crate::db::batch::{self, BATCH, batch};
@@ -17,6 +18,12 @@ queries! {
              verdict = 'unknown', reason = NULL, checked_at = NULL, fresh_until = NULL, failing_since = NULL, \
              failures = 0, card_path = NULL, proved_at = NULL";
     LEAVE = "DELETE FROM pulse WHERE agent = $1 AND barred = 0";
+    ENROL_LINE = "INSERT INTO pulse (agent, card_at, next_at, verdict, failures, probes, host) \
+                  SELECT id, card_at, $1, 'unknown', 0, 0, 'line' FROM agents WHERE id = $2 AND blocked_at IS NULL \
+                  ON CONFLICT (agent) DO UPDATE SET next_at = excluded.next_at, host = excluded.host \
+                  WHERE pulse.next_at >= $3 OR pulse.reason = 'no_interface'";
+    OVER_LINES = "SELECT COUNT(*) AS n FROM pulse WHERE host = 'line'";
+    PARK = "UPDATE pulse SET next_at = $1, host = NULL WHERE agent = $2";
     BAR = "UPDATE pulse SET barred = $1, next_at = $2 WHERE agent = $3";
     UNPROVE = "UPDATE agents SET origin_proven_at = NULL WHERE id = $1 \
                AND origin_proven_at = (SELECT proved_at FROM pulse WHERE agent = $1)";
@@ -91,6 +98,23 @@ fn pulse(row: &AnyRow) -> Result<Pulse> {
 /// A card was given: it is asked about at `next_at`, and what was known of an older one is forgotten, but for the score.
 pub(crate) async fn enrol(tx: &mut AnyConnection, agent: AgentId, card_at: i64, next_at: i64) -> Result<()> {
     sqlx::query(ENROL).bind(agent.to_string()).bind(card_at).bind(next_at).execute(tx).await?;
+    Ok(())
+}
+
+/// An agent attached: it is asked at `next_at`, unless it is to be asked anyhow.
+pub(crate) async fn enrol_line(tx: &mut AnyConnection, agent: AgentId, next_at: i64) -> Result<()> {
+    sqlx::query(ENROL_LINE).bind(next_at).bind(agent.to_string()).bind(PARKED).execute(tx).await?;
+    Ok(())
+}
+
+/// How many agents are asked over their lines.
+pub(crate) async fn over_lines(conn: &mut AnyConnection) -> Result<i64> {
+    Ok(sqlx::query(OVER_LINES).fetch_one(conn).await?.try_get("n")?)
+}
+
+/// The agent has no line any more, and no URL of its own: it is not asked until it is back.
+pub(crate) async fn park(conn: &mut AnyConnection, agent: AgentId) -> Result<()> {
+    sqlx::query(PARK).bind(PARKED).bind(agent.to_string()).execute(conn).await?;
     Ok(())
 }
 

@@ -57,13 +57,21 @@ pub enum Origin {
         /// The agent's own id for the call.
         id: u64,
     },
+    /// A question of the exchange, asked on the core of its callee. Nobody's call: whoever may call the agent, and it
+    /// leaves no record.
+    Exchange {
+        /// The callee's core.
+        core: usize,
+        /// The question.
+        ask: u64,
+    },
 }
 
 impl Origin {
     /// The core that waits for the reply.
     pub fn core(self) -> usize {
         match self {
-            Self::Http { core, .. } | Self::Line { core, .. } => core,
+            Self::Http { core, .. } | Self::Line { core, .. } | Self::Exchange { core, .. } => core,
         }
     }
 }
@@ -232,6 +240,8 @@ pub enum Effect {
     Abort(LineKey),
     /// Tell an HTTP exchange on this core.
     Reply(ConnKey, Reply),
+    /// News of a question of the exchange.
+    Told(u64, Reply),
     /// Give this to another core's engine.
     Mail(usize, Mail),
     /// A call of this line's agent goes to a callee without a line: pass it on, and give what comes to

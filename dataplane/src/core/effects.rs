@@ -21,6 +21,7 @@ impl Core {
                 Effect::Flush(key) => line::flush(self, key),
                 Effect::Close(key) => line::close(self, key),
                 Effect::Abort(key) => line::abort(self, key),
+                Effect::Told(ask, reply) => self.told(ask, reply),
                 Effect::Reply(conn, reply) => self.wake_waiting(conn.0, Event::Reply(reply)),
                 Effect::Mail(core, mail) => {
                     self.put_for(core, mail);

@@ -27,6 +27,7 @@ use landline_wire::error::Origin;
 use landline_wire::message::Violation;
 
 use crate::admission::Admission;
+use crate::asked::Asked;
 use crate::cards::Cards;
 use crate::config::{Driver, SwitchConfig};
 use crate::conn::ConnCell;
@@ -112,6 +113,7 @@ pub(crate) struct Core {
     /// HTTP exchanges that wait for something, by the number that comes back with it.
     pub(crate) waiting: RefCell<Map<u64, Rc<ConnCell>>>,
     pub(crate) directs: RefCell<Directs>,
+    pub(crate) asked: RefCell<Asked>,
     /// Bytes of bodies that are not complete; see [`Hold`].
     incomplete: Arc<AtomicUsize>,
     next_number: Cell<u64>,

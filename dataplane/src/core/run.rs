@@ -85,6 +85,7 @@ async fn serve(seat: CoreSeat) -> io::Result<()> {
         conns: RefCell::default(),
         waiting: RefCell::default(),
         directs: RefCell::default(),
+        asked: RefCell::default(),
         incomplete,
         next_number: Cell::new(1),
         ticked_ms: Cell::new(0),

@@ -37,6 +37,7 @@ impl Core {
             }
             ToCore::Synced(in_reach) => self.synced(in_reach),
             ToCore::Kick { agent, session, code } => self.engine.borrow_mut().kick(agent, session, code, now),
+            ToCore::Ask(number, ask) => self.ask_agent(number, &ask),
             ToCore::Drain { deadline_ms } => {
                 // Whoever runs the switch sees this and drains it as a whole.
                 self.shared.draining.store(true, Ordering::SeqCst);

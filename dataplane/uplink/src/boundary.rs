@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use landline_link::{Lookup, LookupAnswer, Op, PassAnswer, PassHead, Report, Welcome};
+use landline_link::{Ask, Lookup, LookupAnswer, Op, PassAnswer, PassHead, Report, Told, Welcome};
 use landline_wire::ids::{AgentId, SessionId};
 
 /// A core's own name for something it asked for; it comes back with the answer. Opaque to the uplink.
@@ -36,6 +36,8 @@ pub enum ToExchange {
     PassCancel(Ticket),
     /// The core has written so many bytes of the answer to its caller.
     PassCredit(Ticket, usize),
+    /// What came of a question of the exchange ([`ToCore::Ask`]).
+    Told(u64, Told),
 }
 
 impl fmt::Debug for ToExchange {
@@ -48,6 +50,7 @@ impl fmt::Debug for ToExchange {
             Self::PassEnd(ticket) => f.debug_tuple("PassEnd").field(ticket).finish(),
             Self::PassCancel(ticket) => f.debug_tuple("PassCancel").field(ticket).finish(),
             Self::PassCredit(ticket, bytes) => f.debug_tuple("PassCredit").field(ticket).field(bytes).finish(),
+            Self::Told(ask, told) => f.debug_tuple("Told").field(ask).field(told).finish(),
         }
     }
 }
@@ -74,6 +77,8 @@ pub enum ToCore {
         /// Close code.
         code: u16,
     },
+    /// A question of the exchange to an agent of this core; answered by [`ToExchange::Told`], always.
+    Ask(u64, Arc<Ask>),
     /// Leave within so many milliseconds.
     Drain {
         /// Milliseconds.
@@ -102,6 +107,7 @@ impl fmt::Debug for ToCore {
             Self::Kick { agent, session, code } => {
                 f.debug_tuple("Kick").field(agent).field(session).field(code).finish()
             }
+            Self::Ask(ask, question) => f.debug_tuple("Ask").field(ask).field(question).finish(),
             Self::Drain { deadline_ms } => f.debug_tuple("Drain").field(deadline_ms).finish(),
             Self::PassCredit(ticket, bytes) => f.debug_tuple("PassCredit").field(ticket).field(bytes).finish(),
             Self::PassAnswer(ticket, head) => f.debug_tuple("PassAnswer").field(ticket).field(&head.status).finish(),

@@ -16,6 +16,7 @@
 //! | `flights` | pure: the same question, asked twice at a time, is asked once |
 //! | `lookup`, `pass` | one stream per question, and per passed-on request |
 
+mod asks;
 mod boundary;
 mod config;
 mod dial;

@@ -13,6 +13,7 @@ use quinn::{Connection, Endpoint, VarInt};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::asks::Asks;
 use crate::boundary::{Deliver, ToCore, ToExchange};
 use crate::config::UplinkConfig;
 use crate::dial::Dialler;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) flight: RefCell<Flight>,
     /// There are more batches of records to send.
     pub(crate) flight_grown: Notify,
+    /// Questions of the exchange.
+    pub(crate) asks: Asks,
     deliver: Deliver,
     cores: usize,
 }
@@ -67,6 +70,7 @@ impl Shared {
             sessions_changed: Notify::new(),
             flight: RefCell::default(),
             flight_grown: Notify::new(),
+            asks: Asks::default(),
             deliver,
             cores,
         }
@@ -193,6 +197,7 @@ async fn dispatch(shared: Rc<Shared>, mut urgent: mpsc::UnboundedReceiver<ToExch
             ToExchange::PassEnd(ticket) => passes.end(ticket),
             ToExchange::PassCancel(ticket) => passes.cancel(ticket),
             ToExchange::PassCredit(ticket, bytes) => passes.credit(ticket, bytes),
+            ToExchange::Told(number, told) => shared.asks.told(number, told),
         }
     }
 }

@@ -11,6 +11,7 @@ use landline_link::limits::{CLOSE_DONE, CLOSE_PROTOCOL, HANDSHAKE_TIMEOUT, MAX_M
 use landline_link::{Down, Effect, Hello, ReportAck, StreamKind, Subscriber, codec};
 use quinn::{Connection, VarInt};
 
+use crate::asks;
 use crate::boundary::ToCore;
 use crate::identity::{Identity, Store};
 use crate::join::{self, Fault};
@@ -64,6 +65,7 @@ pub(crate) async fn serve(
         outcome = control => outcome,
         outcome = report(shared, connection) => outcome,
         outcome = records::deliver(shared, spool, connection) => outcome,
+        outcome = asks::answer(shared, connection) => outcome,
         outcome = keep_certificate(shared, connection, identity, store) => outcome,
     }
 }

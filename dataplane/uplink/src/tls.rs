@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_DATAGRAM_BYTES, STREAM_WINDOW_BYTES};
+use landline_link::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_ASKS, MAX_DATAGRAM_BYTES, STREAM_WINDOW_BYTES};
 use landline_link::{ALPN_JOIN, ALPN_LINK};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
@@ -33,8 +33,8 @@ fn transport() -> TransportConfig {
         .keep_alive_interval(Some(KEEP_ALIVE))
         .initial_rtt(INITIAL_RTT)
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
-        // The exchange opens no streams and sends no datagrams.
-        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        // The exchange opens streams to ask, and sends no datagrams.
+        .max_concurrent_bidi_streams(VarInt::from_u32(MAX_ASKS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None);
     transport

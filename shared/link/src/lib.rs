@@ -11,6 +11,7 @@
 //! | `Records` (one) | switch | [`RecordBatch`] in order | [`RecordAck`] |
 //! | `Lookup` (one per question) | switch | [`Lookup`] | [`LookupAnswer`] |
 //! | `Renew` (now and then) | switch | [`RenewRequest`] | [`JoinAnswer`] |
+//! | `Ask` (one per question) | exchange | [`Told`] | [`Ask`] |
 //! | `Pass` (one per passed-on request) | switch | [`PassHead`], raw body until FIN | [`PassAnswer`], raw body until FIN |
 //!
 //! A stream that either side resets ([`limits::RESET_GONE`]) is a call that went away.

@@ -25,6 +25,13 @@ pub const MAX_BATCHES_IN_FLIGHT: usize = 4;
 /// Batches of records on their way and not acknowledged: what the exchange commits together while more is coming.
 pub const MAX_RECORD_BATCHES_IN_FLIGHT: usize = 8;
 
+/// Bytes of the body of an [`crate::Ask`].
+pub const MAX_ASK_BYTES: usize = 16 << 10;
+/// Bytes of an agent's answer to it that are kept: a card has at most this many.
+pub const MAX_TOLD_BYTES: usize = 256 << 10;
+/// Questions to one switch at a time; what is beyond waits at the exchange.
+pub const MAX_ASKS: u32 = 64;
+
 /// Streams of one node at a time. Twice the passed-on requests: look-ups must find one even when every pass is taken by
 /// a slow reader.
 pub const MAX_STREAMS: u32 = 8_192;
@@ -66,3 +73,4 @@ const _: () = assert!(2 * MAX_PASSES <= MAX_STREAMS as usize);
 const _: () = assert!(MAX_PASSES + MAX_LOOKUPS_IN_FLIGHT < MAX_STREAMS as usize, "look-ups find a stream");
 const _: () = assert!(2 * MAX_RECORDS_BYTES <= MAX_MESSAGE_BYTES);
 const _: () = assert!(MAX_BODY_BYTES <= MAX_MESSAGE_BYTES);
+const _: () = assert!(2 * MAX_TOLD_BYTES <= MAX_MESSAGE_BYTES);

@@ -2,6 +2,7 @@
 //! lines that come and go.
 
 mod churn;
+mod lines;
 mod urls;
 
 use std::collections::BTreeSet;

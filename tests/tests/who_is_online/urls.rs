@@ -22,7 +22,7 @@ fn host(n: u8) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(127, 78, 0, n), 8080))
 }
 
-fn card(name: &str, host: SocketAddr) -> Value {
+pub(super) fn card(name: &str, host: SocketAddr) -> Value {
     let mut card = api::card(name);
     card["supportedInterfaces"] =
         json!([{"url": format!("http://{host}/rpc"), "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}]);
@@ -30,10 +30,10 @@ fn card(name: &str, host: SocketAddr) -> Value {
 }
 
 /// An agent in a process of its own; killed with the test.
-struct Process(Child);
+pub(super) struct Process(Child);
 
 impl Process {
-    fn start(host: SocketAddr, what: &str) -> Self {
+    pub(super) fn start(host: SocketAddr, what: &str) -> Self {
         let python = std::env::var_os("LANDLINE_TEST_PYTHON").unwrap_or_else(|| "python3".into());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/who_is_online/agent.py");
         let mut command = Command::new(python);
@@ -44,7 +44,7 @@ impl Process {
     }
 
     /// Sends a signal by name.
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs").success());
     }
@@ -62,7 +62,7 @@ fn server(data: &Data) -> Server {
     Server::up(data, &["--allow-private-egress", "127.78.0.0/16", "--probe-interval", &interval])
 }
 
-fn pulse(addr: SocketAddr, id: &str) -> Value {
+pub(super) fn pulse(addr: SocketAddr, id: &str) -> Value {
     api::get(addr, &format!("/connect/v1/agents/{id}/pulse"))
 }
 

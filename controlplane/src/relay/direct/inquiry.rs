@@ -36,10 +36,10 @@ pub(crate) struct Respondent {
 /// What is asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Inquiry {
-    method: Method,
-    path: PathAndQuery,
-    headers: HeaderMap,
-    body: Bytes,
+    pub(crate) method: Method,
+    pub(crate) path: PathAndQuery,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// What was answered.
@@ -65,6 +65,20 @@ impl Respondent {
     pub(crate) fn at(exchange: &Exchange, url: &str) -> Option<Self> {
         let (origin, path) = plan::place(url, super::rules(exchange))?;
         Some(Self { origin, interfaces: Vec::new(), path })
+    }
+
+    /// Does a card, as it was given, declare an interface that we speak? Whoever declares none is not asked over its line: what
+    /// it would make of a question is its own business.
+    pub(crate) fn is_declared(card: &str) -> bool {
+        let given = agents::card_v1(&serde_json::from_str(card).unwrap_or_default(), "");
+        given["supportedInterfaces"].as_array().into_iter().flatten().any(|value| plan::interface(value).is_some())
+    }
+
+    /// An agent over its line, where it is called by the paths that its card has below `base`. `None`: the card names no
+    /// interface that could be called.
+    pub(crate) fn over_line(base: &str, card: &Value) -> Option<Self> {
+        let Callee { origin, interfaces } = plan::named(base, &card["supportedInterfaces"])?;
+        Some(Self { origin, interfaces, path: String::new() })
     }
 
     /// Does the host take a connection?

@@ -33,7 +33,7 @@ use crate::config::Config;
 use crate::state::Exchange;
 
 pub(crate) use dispatch::call;
-pub(crate) use inquiry::{Heard, Respondent};
+pub(crate) use inquiry::{Heard, Inquiry, Respondent};
 pub(crate) use message::{Binding, Era};
 pub(crate) use passage::Failure;
 pub(crate) use service::Service;

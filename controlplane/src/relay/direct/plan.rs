@@ -56,9 +56,12 @@ pub(crate) struct Callee {
 /// that was proven: a card must not send us to a host that never agreed to be called.
 pub(crate) fn callee(url: &str, interfaces: &Value, rules: Rules<'_>) -> Option<Callee> {
     let origin = Target::parse(url).ok()?.origin;
-    if !rules.allow(&origin) {
-        return None;
-    }
+    if rules.allow(&origin) { named(url, interfaces) } else { None }
+}
+
+/// The same without a judgement of the place: for an agent that is not called there.
+pub(crate) fn named(url: &str, interfaces: &Value) -> Option<Callee> {
+    let origin = Target::parse(url).ok()?.origin;
     let list = interfaces.as_array()?.iter().filter_map(interface);
     let interfaces: Vec<Interface> = list.filter(|interface| interface.target.origin == origin).collect();
     (!interfaces.is_empty()).then_some(Callee { origin, interfaces })

@@ -125,6 +125,7 @@ impl World {
                 Effect::Direct(..) | Effect::DirectCredit(..) | Effect::DirectGone(..) => {
                     panic!("nobody is called directly")
                 }
+                Effect::Told(..) => panic!("the exchange asks nothing"),
                 Effect::Record(record) => {
                     let number = record.request_id.strip_prefix("h-").and_then(|n| n.parse::<usize>().ok());
                     let call = number.and_then(|index| self.honest.get_mut(index));

@@ -292,6 +292,7 @@ impl Engine {
         match origin {
             Origin::Http { conn, .. } => self.effects.push_back(Effect::Reply(conn, reply)),
             Origin::Line { line, id, .. } => self.deliver_to_line(line, id, reply, now),
+            Origin::Exchange { ask, .. } => self.effects.push_back(Effect::Told(ask, reply)),
         }
     }
 

@@ -33,8 +33,15 @@ impl Engine {
         if self.credentials.is_removed(target) {
             return refuse(Problem::new(Code::Gone, "The agent was removed."));
         }
-        let Some(key) = self.lines.least_busy(target) else { return self.place_absent(request, now) };
-        if let Err(code) = self.credentials.may_call(request.caller, target) {
+        let is_asked = matches!(origin, Origin::Exchange { .. });
+        let Some(key) = self.lines.least_busy(target) else {
+            return if is_asked {
+                refuse(Problem::plain(Code::AgentNotConnected))
+            } else {
+                self.place_absent(request, now)
+            };
+        };
+        if !is_asked && let Err(code) = self.credentials.may_call(request.caller, target) {
             self.record_refused(&request, code);
             return refuse(Problem::new(code, refusal_detail(code)));
         }
@@ -153,7 +160,7 @@ impl Engine {
     /// The audit record of a call that reached its target's door and was turned away there.
     pub(super) fn record_refused(&mut self, request: &CallRequest, code: Code) {
         // A request whose caller is not known is only counted.
-        if code == Code::TokenMissing {
+        if code == Code::TokenMissing || matches!(request.origin, Origin::Exchange { .. }) {
             return;
         }
         self.report_call(CallRecord {
@@ -171,6 +178,9 @@ impl Engine {
     /// The audit record of a call that was on a line.
     pub(super) fn record(&mut self, call: Call, status: u16, now: Now) {
         self.stats.ended += 1;
+        if matches!(call.origin, Origin::Exchange { .. }) {
+            return;
+        }
         self.report_call(CallRecord {
             ts: call.started.unix_ms,
             from_agent_id: call.caller,

@@ -2,6 +2,7 @@
 //! back as frames.
 
 mod answers;
+mod asks;
 mod attaching;
 mod bounds;
 mod credentials;
@@ -56,6 +57,8 @@ pub(super) struct Node {
     pub(super) now: Now,
     pub(super) lines: Vec<TestLine>,
     pub(super) replies: HashMap<u64, Vec<Reply>>,
+    /// News of the exchange's questions, by their numbers.
+    pub(super) told: HashMap<u64, Vec<Reply>>,
     pub(super) reports: Vec<Report>,
     pub(super) records: Vec<CallRecord>,
     pub(super) lookups: Vec<(usize, u64, Lookup)>,
@@ -92,6 +95,7 @@ impl Node {
             now: Now { us: 1_000_000, unix_ms: 1_700_000_000_000 },
             lines: Vec::new(),
             replies: HashMap::new(),
+            told: HashMap::new(),
             reports: Vec::new(),
             records: Vec::new(),
             lookups: Vec::new(),
@@ -162,11 +166,25 @@ impl Node {
     fn place(&mut self, core: usize, caller: Option<AgentId>, target: AgentId, body: &[u8], more: bool) -> u64 {
         self.next += 1;
         let conn = self.next;
+        self.place_from(Origin::Http { core, conn: ConnKey(conn) }, caller, target, body, more);
+        conn
+    }
+
+    /// The exchange asks an agent; what it is told gathers under the number that is given.
+    pub(super) fn ask(&mut self, target: AgentId, body: &[u8]) -> u64 {
+        self.next += 1;
+        let ask = self.next;
+        let core = target.home_core(self.engines.len());
+        self.place_from(Origin::Exchange { core, ask }, None, target, body, false);
+        ask
+    }
+
+    fn place_from(&mut self, origin: Origin, caller: Option<AgentId>, target: AgentId, body: &[u8], more: bool) {
         let request = CallRequest {
-            origin: Origin::Http { core, conn: ConnKey(conn) },
+            origin,
             caller,
             target,
-            request_id: format!("r{conn}").into(),
+            request_id: format!("r{}", self.next).into(),
             method: None,
             verb: None,
             path: None,
@@ -182,7 +200,6 @@ impl Node {
         let home = target.home_core(self.engines.len());
         self.engines[home].place(request, self.now);
         self.run();
-        conn
     }
 
     /// The line's agent sends a frame.
@@ -273,6 +290,7 @@ impl Node {
         match effect {
             Effect::Mail(to, mail) => self.engines[to].mail(mail, self.now),
             Effect::Reply(conn, reply) => self.replies.entry(conn.0).or_default().push(reply),
+            Effect::Told(ask, reply) => self.told.entry(ask).or_default().push(reply),
             Effect::Lookup(number, lookup) => self.lookups.push((core, number, lookup)),
             Effect::Record(record) => self.records.push(record),
             Effect::Report(report) => self.reports.push(report),

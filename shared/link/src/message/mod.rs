@@ -1,11 +1,13 @@
 //! The messages of the link, by stream.
 
+mod ask;
 mod join;
 mod question;
 mod record;
 mod report;
 mod state;
 
+pub use ask::*;
 pub use join::*;
 pub use question::*;
 pub use record::*;
@@ -23,6 +25,7 @@ pub enum StreamKind {
     Pass = 4,
     Renew = 5,
     Records = 6,
+    Ask = 7,
 }
 
 impl StreamKind {
@@ -33,7 +36,7 @@ impl StreamKind {
 
     /// The kind that a byte opens.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew, Self::Records]
+        [Self::Control, Self::Reports, Self::Lookup, Self::Pass, Self::Renew, Self::Records, Self::Ask]
             .into_iter()
             .find(|kind| kind.byte() == byte)
     }
