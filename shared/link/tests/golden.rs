@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use landline_link::codec::{self, CodecError};
 use landline_link::limits::{MAX_HEAD_BYTES, MAX_MESSAGE_BYTES};
 use landline_link::*;
+use landline_wire::error::Code;
 use landline_wire::ids::{AgentId, NodeId, SessionId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -224,6 +225,27 @@ fn heads_of_passed_on_requests() {
 }
 
 #[test]
+fn questions_of_the_exchange() {
+    golden(
+        Ask {
+            agent: AGENT,
+            method: "POST".into(),
+            path: "/a".into(),
+            headers: vec![("accept".into(), "*/*".into())],
+            body: b"{}".to_vec(),
+            request_id: "r".into(),
+            timeout_ms: 10_000,
+        },
+        "<00><00><00>f<87><a5>agent<c4><10><00*15><0a><a6>method<a4>POST<a4>path<a2>/a<a7>headers<91><92><a6>accept<a3>*/*<a4>body<c4><02>{}<aa>request_id<a1>r<aa>timeout_ms<cd>'<10>",
+    );
+    golden(
+        Told::Answer { status: 200, media_type: "a/b".into(), body: b"x".to_vec() },
+        "<00><00><00>)<81><a6>Answer<83><a6>status<cc><c8><aa>media_type<a3>a/b<a4>body<c4><01>x",
+    );
+    golden(Told::failed(Code::AgentTimeout), "<00><00><00><1c><81><a6>Failed<81><a4>code<ad>agent_timeout");
+}
+
+#[test]
 fn messages_of_joins() {
     golden(
         JoinRequest { secret: Secret("s".into()), csr: vec![0x30, 0x80] },
@@ -240,8 +262,8 @@ fn messages_of_joins() {
 #[test]
 fn stream_kinds_have_their_bytes_and_no_others() {
     use StreamKind::*;
-    let kinds = [Control, Reports, Lookup, Pass, Renew, Records];
-    assert_eq!(kinds.map(StreamKind::byte), [1, 2, 3, 4, 5, 6]);
+    let kinds = [Control, Reports, Lookup, Pass, Renew, Records, Ask];
+    assert_eq!(kinds.map(StreamKind::byte), [1, 2, 3, 4, 5, 6, 7]);
     for byte in 0..=u8::MAX {
         assert_eq!(StreamKind::from_byte(byte), kinds.into_iter().find(|kind| kind.byte() == byte));
     }
