@@ -31,6 +31,15 @@ pub(crate) struct At {
     pub(crate) taken: usize,
 }
 
+/// What another registry's page had left, and what comes behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rest {
+    /// Results that were not taken before.
+    pub(crate) given: usize,
+    /// The token of its next page.
+    pub(crate) next: Option<String>,
+}
+
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -48,12 +57,12 @@ impl Progress {
 }
 
 impl At {
-    /// The place after `taken` of the `given` results of this page, whose next page has this token. `None`: the end.
-    pub(crate) fn after(self, taken: usize, given: usize, next: Option<String>) -> Option<Self> {
-        if taken < given {
+    /// The place after so many results of a page were taken. `None`: the end.
+    pub(crate) fn after(self, taken: usize, page: Rest) -> Option<Self> {
+        if taken < page.given {
             return Some(Self { taken: self.taken + taken, ..self });
         }
-        let token = next.filter(|token| token.len() <= MAX_TOKEN_BYTES && Some(token) != self.token.as_ref())?;
+        let token = page.next.filter(|token| token.len() <= MAX_TOKEN_BYTES && Some(token) != self.token.as_ref())?;
         Some(Self { token: Some(token), taken: 0 })
     }
 }
@@ -104,17 +113,16 @@ mod tests {
 
     #[test]
     fn a_stream_is_read_on_where_it_was_left() {
-        let (start, next) = (At::default(), Some("t".to_owned()));
-        let half = start.clone().after(3, 10, next.clone());
+        let after = |at: &At, taken, given, next: Option<&str>| {
+            at.clone().after(taken, Rest { given, next: next.map(str::to_owned) })
+        };
+        let (start, second) = (At::default(), At { token: Some("t".into()), taken: 0 });
+        let half = after(&start, 3, 10, Some("t"));
         assert_eq!(half, Some(At { token: None, taken: 3 }));
-        assert_eq!(half.unwrap().after(7, 7, next.clone()), Some(At { token: next.clone(), taken: 0 }));
-        assert_eq!(start.clone().after(10, 10, None), None, "the last page");
-        assert_eq!(start.clone().after(0, 0, Some("x".repeat(MAX_TOKEN_BYTES + 1))), None);
-        assert_eq!(
-            At { token: next.clone(), taken: 0 }.after(0, 0, next),
-            None,
-            "a registry that goes round in circles"
-        );
+        assert_eq!(after(&half.unwrap(), 7, 7, Some("t")), Some(second.clone()));
+        assert_eq!(after(&start, 10, 10, None), None, "the last page");
+        assert_eq!(after(&start, 0, 0, Some(&"x".repeat(MAX_TOKEN_BYTES + 1))), None);
+        assert_eq!(after(&second, 0, 0, Some("t")), None, "a registry that goes round in circles");
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::catalog::{self, Shown};
 use super::entry::{add_state, entry};
 use super::fields::{self, Facets};
-use super::merge::{At, Progress, merge};
+use super::merge::{At, Progress, Rest, merge};
 use super::names::Place;
 use super::shelf::{MAX_LISTED, Shelf};
 use super::{listing, token, upstream};
@@ -94,15 +94,13 @@ pub(crate) async fn search(exchange: &Exchange, body: &Value) -> Result<SearchRe
     let (own, mut nexts) = (own?, Vec::new());
     let mut streams = vec![own.results];
     for answered in answers {
-        nexts.push((answered.results.len(), answered.next));
+        nexts.push(Rest { given: answered.results.len(), next: answered.next });
         streams.push(answered.results);
     }
     let (results, taken) = merge(streams, size);
-    let after =
-        |((at, taken), (given, next)): ((Option<At>, &usize), (usize, Option<String>))| at?.after(*taken, given, next);
     let progress = Progress {
         own: own.places.get(taken[0]).copied().unwrap_or(own.after),
-        others: at.into_iter().zip(&taken[1..]).zip(nexts).map(after).collect(),
+        others: at.into_iter().zip(&taken[1..]).zip(nexts).map(|((at, taken), next)| at?.after(*taken, next)).collect(),
     };
     Ok(SearchResponse {
         results,
