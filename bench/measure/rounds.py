@@ -45,6 +45,8 @@ class Stage:
                 return peer(2, "tungstenite", "--threads", "2", "--batched")
             case "direct":
                 return peer(1, "direct")
+            case "switch-silent":
+                return servers.Switch(here, name, 1, self.exchange, "--audit", "off")
             case "switch-tls":
                 return servers.Switch(here, name, 1, self.exchange, tls=True)
             case "switch-2-across" | "switch-2-beside":

@@ -117,7 +117,7 @@ class Exchange:
 class Switch(Server):
     """The product: authentication, limits, call table and audit on. Its agents are registered."""
 
-    def __init__(self, here, name, cores, exchange, tls=False):
+    def __init__(self, here, name, cores, exchange, *flags, tls=False):
         super().__init__(here, name, cores)
         self.exchange, self.data = exchange, here.work / name
         # They come from few addresses: what is bounded by address is not what is measured.
@@ -125,7 +125,7 @@ class Switch(Server):
         self.process, self.url = here.start(
             name, *self.pin, here.program("landline"), "switch", "--join",
             f"{exchange.join_token()}@{exchange.link}", "--listen", "127.0.0.1:0", "--data", str(self.data), "--cores",
-            str(cores), "--max-pending", many, "--max-pending-per-ip", many, *(["--tls-self-signed"] if tls else []))
+            str(cores), "--max-pending", many, "--max-pending-per-ip", many, *(["--tls-self-signed"] if tls else []), *flags)
         self.trust = ["--ca", str(self.data / "tls/certificate.pem")] if tls else []
         self.metrics = f"http://{json.loads((self.data / 'run.json').read_text())['admin']}/metrics"
         self.agents = here.work / f"{name}-agents"

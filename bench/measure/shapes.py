@@ -7,6 +7,7 @@ LABELS = {
     "raw": "raw TCP, no parsing (the floor)",
     "raw-2": "raw TCP, each core writes the other's sockets (the floor)",
     "switch": "**Landline**, line to line",
+    "switch-silent": "**Landline** without records of calls (`--audit off`), line to line",
     "switch-http": "**Landline**, HTTP to line",
     "switch-tls": "**Landline** over TLS, line to line",
     "switch-2-across": "**Landline** on two cores, every pair across them",
@@ -48,9 +49,9 @@ ON_TWO = ("tungstenite-2", "batched-2", "nats-2")
 
 SHAPES = (
     Shape("lock-step", "64 pairs, 1 call in flight each, 128 B", "calls", calls(64, 1),
-          ("raw", "switch", "switch-http", "switch-tls", *PEERS)),
+          ("raw", "switch", "switch-silent", "switch-http", "switch-tls", *PEERS)),
     Shape("in-flight", "16 pairs, 16 calls in flight each, 128 B", "calls", calls(16, 16),
-          ("raw", "switch", "switch-http", "switch-tls", *PEERS)),
+          ("raw", "switch", "switch-silent", "switch-http", "switch-tls", *PEERS)),
     Shape("one-way", "16 pairs, 64 messages of 128 B on their way each, one direction", "oneway", calls(16, 64),
           ("switch", *PEERS)),
     Shape("large", "16 pairs, 16 calls in flight each, 16 KiB", "calls", calls(16, 16, 16 << 10),
@@ -90,6 +91,8 @@ def ratios(row, shape, server, bounds, key=CPU):
 GOALS = (
     *ratios("lock-step, CPU per message", "lock-step", "switch", [("raw", 1.15), ("nats", 0.55), ("tungstenite", 0.65)]),
     *ratios("16 in flight, CPU per message", "in-flight", "switch", [("raw", 1.25), ("nats", 0.45), ("batched", 0.60)]),
+    *ratios("records of calls, lock-step", "lock-step", "switch", [("switch-silent", 1.05)]),
+    *ratios("records of calls, 16 in flight", "in-flight", "switch", [("switch-silent", 1.05)]),
     *ratios("16 KiB bodies", "large", "switch", [("raw", 1.5), ("nats", 0.50)]),
     *ratios("across cores, lock-step", "across", "switch-2-across", [("raw-2", 1.10), ("tungstenite-2", 0.80)]),
     *ratios("across cores, 16 in flight", "across-in-flight", "switch-2-across", [("switch-2-beside", 1.2)]),

@@ -49,6 +49,8 @@ pub struct Config {
     pub resolver: Resolver,
     /// What each signal counts when agents are ranked for a task.
     pub rank_weights: Weights,
+    /// What makes vectors of texts, for discovery by meaning; `None`: words alone count.
+    pub embeddings: Option<Embeddings>,
     /// Whether and how agents with a URL are probed.
     pub probes: Probes,
     /// Base URLs of other ARD registries that searches are passed on to; at most [`MAX_ARD_UPSTREAMS`].
@@ -57,6 +59,17 @@ pub struct Config {
 
 /// Other registries of one exchange: each is asked at every search that does not refuse it.
 pub const MAX_ARD_UPSTREAMS: usize = 8;
+
+/// An endpoint that makes vectors of texts: the `/embeddings` of OpenAI's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embeddings {
+    /// The API's base, such as `http://127.0.0.1:11434/v1`. It may be in any network.
+    pub url: String,
+    /// The model's name there.
+    pub model: String,
+    /// What it is asked with, as `Authorization: Bearer`.
+    pub key: Option<Secret>,
+}
 
 /// Whether and how agents with a URL are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +109,7 @@ impl Config {
             egress_ports: vec![80, 443, 8080, 8443],
             resolver: Resolver::system(),
             rank_weights: Weights::default(),
+            embeddings: None,
             probes: Probes::default(),
             ard_upstreams: Vec::new(),
         }

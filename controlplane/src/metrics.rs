@@ -85,6 +85,10 @@ pub struct Metrics {
     pub indexed: Counter,
     /// Times that the search index could not follow the directory.
     pub index_failures: Counter,
+    /// Times that the embeddings endpoint gave no vectors.
+    pub embedding_failures: Counter,
+    /// Agents with a vector in memory.
+    pub vectors: Gauge,
     attached: Gauge,
     lines: Gauge,
     listeners: Gauge,
@@ -124,6 +128,10 @@ impl Metrics {
         registry.register("search_indexed", "Agents brought into the search index, or taken out", indexed.clone());
         let help = "Times that the search index could not follow the directory";
         registry.register("search_index_failures", help, index_failures.clone());
+        let (embedding_failures, vectors) = (Counter::default(), Gauge::default());
+        let help = "Times that the embeddings endpoint gave no vectors";
+        registry.register("embedding_failures", help, embedding_failures.clone());
+        registry.register("embedded_agents", "Agents that discovery knows by meaning", vectors.clone());
         let (attached, lines, listeners, revision) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("agents_attached", "Agents that hold a line", attached.clone());
@@ -143,6 +151,8 @@ impl Metrics {
             records_missing,
             indexed,
             index_failures,
+            embedding_failures,
+            vectors,
             attached,
             lines,
             listeners,

@@ -135,7 +135,7 @@ impl Exchange {
             metrics: Metrics::new(),
             direct: relay::direct::Direct::new(&config),
             reliability: agents::ReliabilityCache::default(),
-            search: discovery::Search::new(&config.data_dir),
+            search: discovery::Search::new(&config),
             leaving: presence::Leaving::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),
@@ -159,6 +159,8 @@ impl Exchange {
     pub fn spawn_background(&self, tasks: &TaskTracker, stop: CancellationToken) {
         let (exchange, ended) = (self.clone(), stop.clone());
         tasks.spawn(async move { discovery::run(&exchange, ended).await });
+        let (exchange, ended) = (self.clone(), stop.clone());
+        tasks.spawn(async move { discovery::embeddings::run(&exchange, ended).await });
         if self.config.probes.on {
             let (exchange, stop) = (self.clone(), stop.clone());
             tasks.spawn(async move { pulse::run(&exchange, stop).await });

@@ -30,6 +30,7 @@ mod many;
 mod model;
 mod nearest;
 pub mod ops;
+mod register;
 mod relay_card;
 mod reliability;
 mod replace;

@@ -10,6 +10,7 @@ use super::card::{self, NAME_CHARS};
 use super::display::Display;
 use super::reliability::Figures;
 use super::standing::{self, Facts};
+use super::store::New;
 use crate::pulse::Pulse;
 
 /// The stored part of an agent, as its row is made from.
@@ -39,6 +40,30 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// A new agent, as it will be read.
+    pub(super) fn of_new(new: &New<'_>) -> Self {
+        let New { id, card, original, display, source, now_ms } = *new;
+        Self {
+            id,
+            name: card.name.clone(),
+            description: card.description.clone(),
+            url: card.url.clone(),
+            version: card.version.clone(),
+            service_class: card.service_class.clone(),
+            source: source.to_owned(),
+            card: original.to_owned(),
+            card_at: now_ms,
+            display: display.clone(),
+            blocked: false,
+            origin_proven: false,
+            created_at: now_ms,
+            updated_at: now_ms,
+            last_seen: now_ms,
+            lines: 0,
+            last_end: None,
+        }
+    }
+
     /// When the agent last gave a sign of life.
     pub(crate) fn last_seen(&self, now_ms: i64) -> i64 {
         if self.lines > 0 { now_ms } else { self.last_seen.max(self.last_end.unwrap_or(0)) }

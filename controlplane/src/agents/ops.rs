@@ -1,94 +1,41 @@
 //! Use cases of the directory.
 
-use landline_api::agents::{Agent, Registered};
+use landline_api::agents::Agent;
 use landline_link::{LookupAnswer, Op, Policy};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::{AgentId, NodeId};
 use serde_json::{Map, Value};
 use sqlx::AnyConnection;
 
-use super::card::{self, Card};
-use super::display::{self, Display};
+use super::card::Card;
+use super::display;
 pub(crate) use super::federated::{Federated, federate};
 pub(crate) use super::lists::rows;
 pub use super::lists::{get, list, reliability_of};
 pub(crate) use super::many::{entries_of, listed, named, online_ids, rows_of};
 use super::model::{self, Stored};
+pub(crate) use super::register::register;
 use super::store;
 use crate::auth;
-use crate::config::Registration;
 use crate::db::{self, DbError, Tx, outbox};
 use crate::error::{Error, Result};
 use crate::events::{self, Directory};
-use crate::extract::{JsonBody, Principal};
 use crate::presence;
 use crate::pulse;
 use crate::relay;
-use crate::secrets::random;
 use crate::state::Exchange;
 
 /// Names that are offered when one is taken.
 const OFFERED: usize = 3;
 /// Where a card came from: its agent's own registration, or a look at its host.
-const SELF_REGISTERED: &str = "self_registered";
+pub(super) const SELF_REGISTERED: &str = "self_registered";
 pub(super) const FEDERATED: &str = "federated";
-
-/// May this caller register agents?
-fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {
-    match (&exchange.config.registration, principal) {
-        (Registration::Open, _) | (_, Principal::Admin) | (Registration::Token(_), Principal::Registrar) => Ok(()),
-        (Registration::Token(_), Principal::Anonymous) => {
-            Err(Error::new(Code::TokenMissing, "Registration needs the registration token as `Authorization: Bearer`."))
-        }
-        (Registration::Token(_), _) => {
-            Err(Error::new(Code::NotAuthorized, "Registration needs the registration token."))
-        }
-        (Registration::Closed, _) => Err(Error::new(Code::NotAuthorized, "Registration is closed here.")),
-    }
-}
-
-/// Registers an agent.
-pub(crate) async fn register(exchange: &Exchange, principal: &Principal, body: &JsonBody) -> Result<Registered> {
-    may_register(exchange, principal)?;
-    let members = object(&body.value)?;
-    let given = members.get("card").ok_or_else(|| card::fault("card", "`card` is required."))?;
-    let mut card = card::parse(given, "card", &exchange.config.public_url)?;
-    card.warnings.extend(display::misspelled(members));
-    let original = card::text_of(&body.text, true).ok_or_else(twice)?;
-    card::one_reading(original, "card")?;
-    let display = display::apply(members, Display::default())?;
-    let now_ms = exchange.clock.now_ms();
-    let id = AgentId::from_parts(now_ms.max(0).unsigned_abs(), random::<10>().map_err(Error::Internal)?);
-    let key = auth::ops::make_key(exchange)?;
-
-    let mut tx = exchange.db.begin().await?;
-    check_free(&mut tx, &card, REGISTRATION, id).await?;
-    let new = store::New { id, card: &card, original, display: &display, source: SELF_REGISTERED, now_ms };
-    if let Err(error) = store::insert(&mut tx, &new).await {
-        drop(tx);
-        return Err(explain_conflict(exchange, error, &card, REGISTRATION, id).await);
-    }
-    auth::ops::first_key(&mut tx, id, &key, now_ms).await?;
-    pulse::ops::card_given(&mut tx, id, card.url.is_some(), now_ms).await?;
-    let policy = model::policy(&display);
-    let restricted = policy != Policy::default();
-    if restricted {
-        outbox::append(&mut tx, &Op::Policy { agent: id, policy }, now_ms).await?;
-    }
-    tx.commit().await?;
-    if restricted {
-        exchange.ring();
-    }
-    events::publish_change(exchange, Directory::Registered, id, &card.name, now_ms);
-    let agent = get(exchange, id).await?;
-    Ok(Registered { id, api_key: key.secret.0, agent, warnings: card.warnings })
-}
 
 pub(super) fn twice() -> Error {
     Error::invalid("card", "`card` must be given once.")
 }
 
-fn object(body: &Value) -> Result<&Map<String, Value>> {
+pub(super) fn object(body: &Value) -> Result<&Map<String, Value>> {
     body.as_object().ok_or_else(|| Error::invalid("body", "The body must be a JSON object."))
 }
 
@@ -99,9 +46,6 @@ pub(super) struct Sent {
     pub(super) name_field: &'static str,
     pub(super) endpoint: &'static str,
 }
-
-/// A registration.
-const REGISTRATION: Sent = Sent { name_field: "card.name", endpoint: "POST /v1/agents" };
 
 /// Refuses a name or URL that another agent has.
 pub(super) async fn check_free(conn: &mut AnyConnection, card: &Card, sent: Sent, id: AgentId) -> Result<()> {

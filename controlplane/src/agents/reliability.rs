@@ -51,6 +51,14 @@ impl ReliabilityCache {
 }
 
 impl Figures {
+    /// Those of an agent that has done nothing yet.
+    pub(crate) const NONE: Self = Self {
+        uptime_24h: None,
+        uptime_7d: None,
+        calls: relay::Figures::NONE,
+        callers: Callers { distinct: 0, calls: 0 },
+    };
+
     /// As they are shown. `last_seen` in unix milliseconds.
     pub(crate) fn shown(&self, last_seen: i64) -> Reliability {
         let calls = &self.calls;

@@ -159,6 +159,7 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         &crate::agents::store::made_queries(),
         crate::auth::store::QUERIES,
         crate::discovery::store::QUERIES,
+        crate::discovery::embeddings::store::QUERIES,
         crate::feed::store::QUERIES,
         crate::moderation::store::QUERIES,
         crate::presence::store::QUERIES,

@@ -25,6 +25,11 @@ use crate::state::Exchange;
 const POLL: Duration = Duration::from_millis(500);
 /// Between a bell and the work: a burst of registrations is one commit of the index, not hundreds.
 const GATHER: Duration = Duration::from_millis(100);
+/// While changes keep coming the index rests between two commits for so many times what the last one took, so that it
+/// takes a bounded share of a core from those who make them.
+const REST: u32 = 3;
+/// Such a rest at most: a change is found within a second.
+const LONGEST_REST: Duration = Duration::from_millis(600);
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Between two reconciliations.
@@ -187,18 +192,16 @@ async fn bring(
 /// Follows until told to stop. A failure is logged and tried again: searches go on with what the index has.
 pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
     loop {
-        let wait = match super::ops::catch_up(exchange).await {
-            Ok(_) => POLL,
-            Err(error) => {
-                tracing::warn!(%error, "the search index cannot follow the directory");
-                exchange.metrics.index_failures.inc();
-                sleep_unless(PAUSE, &stop).await;
-                POLL
-            }
-        };
+        let began = Instant::now();
+        if let Err(error) = super::ops::catch_up(exchange).await {
+            tracing::warn!(%error, "the search index cannot follow the directory");
+            exchange.metrics.index_failures.inc();
+            sleep_unless(PAUSE, &stop).await;
+        }
+        let rest = gathering(began.elapsed());
         let rung = async {
-            if timeout(wait, exchange.search.rung()).await.is_ok() {
-                sleep(GATHER).await;
+            if timeout(POLL, exchange.search.rung()).await.is_ok() {
+                sleep(rest).await;
             }
         };
         tokio::select! {
@@ -206,6 +209,11 @@ pub(crate) async fn run(exchange: &Exchange, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// How long changes are gathered after the bell, when bringing in the last ones took so long.
+fn gathering(took: Duration) -> Duration {
+    (took * REST).clamp(GATHER, LONGEST_REST)
 }
 
 async fn sleep_unless(time: Duration, stop: &CancellationToken) {

@@ -1,6 +1,6 @@
 //! Finding agents: by words and labels, and for a task.
 //!
-//! Owns no table: its index is a read model of the directory, kept by this process in `DATA/search`, the same on both
+//! Owns `embeddings`, of its part of that name. Its index is a read model of the directory, kept by this process in `DATA/search`, the same on both
 //! databases. Invariants: the index follows the database within a second and never the other way; no request waits for
 //! it to be written; every row that is shown is read from the database when it is shown, so an agent that was blocked or
 //! removed a moment ago does not appear, whatever the index still has.
@@ -19,7 +19,9 @@
 //! | `query`, `expand`, `highlight` | a search |
 //! | `task`, `weights`, `model` | a task: candidates, and how they are scored |
 //! | `narrow` | entries of a catalogue by words and labels, and counted by labels |
+//! | `embeddings` | meaning beside words, if there is an endpoint for it |
 
+pub mod embeddings;
 mod expand;
 mod facets;
 mod follow;

@@ -152,18 +152,37 @@ pub(super) fn signal(agent: &Agent, signal: Signal) -> Option<f64> {
 pub(super) struct Score {
     pub(super) total: f64,
     pub(super) relevance: f64,
+    /// The part of the relevance that is meaning; `None` where only words count.
+    pub(super) meaning: Option<f64>,
     pub(super) reliability: f64,
 }
 
-/// Scores a candidate: `relevance` (0 to 1) times what its row proves, times the factor for being offline.
-pub(super) fn score(agent: &Agent, relevance: f64, weights: &Weights) -> Score {
+/// How well an agent's texts match a task.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Relevance {
+    /// By words, 0 to 1.
+    pub(super) words: f64,
+    /// By meaning, 0 to 1; `None`: the agent or the task has no vector.
+    pub(super) meaning: Option<f64>,
+}
+
+impl Relevance {
+    /// Both in one: meaning has the share `weight` where it is known. Where it is not, an agent is not punished for it.
+    fn total(self, weight: f64) -> f64 {
+        self.meaning.map_or(self.words, |meaning| (1.0 - weight) * self.words + weight * meaning)
+    }
+}
+
+/// Scores a candidate: its relevance (0 to 1) times what its row proves, times the factor for being offline.
+pub(super) fn score(agent: &Agent, relevance: Relevance, weights: &Weights) -> Score {
     let proven: f64 = Signal::ALL
         .iter()
         .map(|name| weights.share(*name) * signal(agent, *name).unwrap_or(NEUTRAL).clamp(0.0, 1.0))
         .sum();
     let reliability = 1.0 - weights.reliability * (1.0 - proven);
     let reachable = if agent.online { 1.0 } else { weights.offline };
-    Score { total: relevance * reliability * reachable, relevance, reliability }
+    let (meaning, relevance) = (relevance.meaning, relevance.total(weights.meaning));
+    Score { total: relevance * reliability * reachable, relevance, meaning, reliability }
 }
 
 fn rounded(value: f64) -> f64 {
@@ -232,6 +251,7 @@ pub(super) fn candidate(
         let matched = words.iter().filter(|(_, stem)| own.contains(stem)).map(|(word, _)| word.clone());
         api::Why {
             relevance: rounded(score.relevance),
+            meaning: score.meaning.map(rounded),
             reliability: rounded(score.reliability),
             online: agent.online,
             matched: matched.take(MATCHED).collect(),

@@ -5,6 +5,10 @@ use serde_json::json;
 
 use super::*;
 
+fn by_words(words: f64) -> Relevance {
+    Relevance { words, meaning: None }
+}
+
 /// An agent that is online, of which nothing else is known.
 fn agent() -> Agent {
     let row = json!({
@@ -36,7 +40,7 @@ fn each_signal_moves_the_score_its_own_way_and_what_is_unknown_is_in_between() {
     let total = |change: fn(&mut Agent)| {
         let mut agent = agent();
         change(&mut agent);
-        score(&agent, 0.8, &Weights::default()).total
+        score(&agent, by_words(0.8), &Weights::default()).total
     };
     let unknown = total(|_| {});
     for (good, bad) in [
@@ -82,10 +86,10 @@ fn the_weights_decide_how_much_reliability_takes_away() {
     let mut bad = agent();
     (bad.reliability.uptime_7d, bad.online) = (Some(0.0), false);
     let weights: Weights = "reliability=0,offline=1".parse().expect("weights");
-    assert_eq!(score(&bad, 0.8, &weights).total, 0.8, "only the texts count");
+    assert_eq!(score(&bad, by_words(0.8), &weights).total, 0.8, "only the texts count");
     let weights: Weights =
         "reliability=1,latency=0,success=0,pulse=0,claim=0,provider=0,disputes=0".parse().expect("weights");
-    assert_eq!(score(&bad, 0.8, &weights).total, 0.0, "only the uptime counts, and there is none");
+    assert_eq!(score(&bad, by_words(0.8), &weights).total, 0.0, "only the uptime counts, and there is none");
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn a_candidate_says_why_only_if_asked() {
     let mut row = agent();
     row.skills = vec![skill("translate", "Translates contracts.", &[])];
     let (words, weights) = (telling_words("translate a poem"), Weights::default());
-    let scored = score(&row, 0.5, &weights);
+    let scored = score(&row, by_words(0.5), &weights);
     let shown = candidate(row.clone(), scored, &words, "https://relay.example/x".into(), Some(&weights));
     let why = shown.why.expect("asked for");
     assert_eq!((why.matched, why.relevance), (vec!["translate".to_owned()], 0.5));
@@ -128,4 +132,17 @@ fn a_candidate_says_why_only_if_asked() {
     assert!((product - shown.match_score).abs() < 0.001, "{product} {}", shown.match_score);
     assert!(why.signals.iter().any(|signal| signal.name == "disputes" && signal.value.is_none()));
     assert!(candidate(row, scored, &words, String::new(), None).why.is_none());
+}
+
+#[test]
+fn meaning_has_its_share_where_it_is_known() {
+    let agent = agent();
+    let weights: Weights = "reliability=0,offline=1,meaning=0.25".parse().unwrap();
+    let both = score(&agent, Relevance { words: 0.4, meaning: Some(0.8) }, &weights);
+    assert!((both.relevance - 0.5).abs() < 1e-9, "{both:?}");
+    assert_eq!((both.meaning, both.total), (Some(0.8), both.relevance));
+    let words = score(&agent, by_words(0.4), &weights);
+    assert_eq!((words.meaning, words.relevance), (None, 0.4), "an agent without a vector is not punished");
+    let of_words_only: Weights = "meaning=0".parse().unwrap();
+    assert_eq!(score(&agent, Relevance { words: 0.4, meaning: Some(0.8) }, &of_words_only).relevance, 0.4);
 }

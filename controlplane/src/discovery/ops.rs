@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OnceCell, Semaphore};
 use tokio::time::timeout;
 
+use super::embeddings::Embeddings;
 use super::follow::{FollowError, Follower};
 use super::index::{IndexError, SearchIndex};
 use super::narrow::{Counted, Narrowed, Page as Narrow};
@@ -21,6 +22,7 @@ use super::query::Online;
 use super::schema::Label;
 use super::{facets, highlight, model, query, schema, task};
 use crate::agents;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::extract::{Params, Window};
 use crate::state::Exchange;
@@ -39,6 +41,7 @@ const STALE_MS: i64 = 2_000;
 /// The index and what requests share around it.
 pub(crate) struct Search {
     folder: PathBuf,
+    embeddings: Option<Embeddings>,
     index: OnceCell<Arc<SearchIndex>>,
     follower: AsyncMutex<Follower>,
     bell: Notify,
@@ -51,9 +54,10 @@ pub(crate) struct Search {
 
 impl Search {
     /// Nothing is opened yet: commands that only need the database share a data directory with a running server.
-    pub(crate) fn new(data_dir: &std::path::Path) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            folder: data_dir.join(FOLDER),
+            folder: config.data_dir.join(FOLDER),
+            embeddings: Embeddings::new(config),
             index: OnceCell::new(),
             follower: AsyncMutex::default(),
             bell: Notify::new(),
@@ -67,6 +71,14 @@ impl Search {
     /// Says that the directory changed; after the commit.
     pub(crate) fn ring(&self) {
         self.bell.notify_one();
+        if let Some(embeddings) = &self.embeddings {
+            embeddings.ring();
+        }
+    }
+
+    /// Meaning beside words, if there is an endpoint for it.
+    pub(super) fn embeddings(&self) -> Option<&Embeddings> {
+        self.embeddings.as_ref()
     }
 
     /// Waits for the bell.
@@ -202,13 +214,19 @@ pub async fn discover(exchange: &Exchange, body: &Value) -> Result<Candidates> {
     let Discover { task, max_results, live_only, why } = model::discover(body)?;
     let online = online(exchange).await?;
     let words = model::telling_words(&task);
-    let of = words.clone();
-    let found = exchange
+    let meant = match exchange.search.embeddings() {
+        Some(embeddings) => embeddings.of_task(exchange, &task).await.map(|vector| (embeddings.shared(), vector)),
+        None => None,
+    };
+    let (of, meaning_counts) = (words.clone(), exchange.config.rank_weights.meaning);
+    let relevance = exchange
         .search
-        .with(move |index| task::candidates(&index.searcher(), &index.fields, &of, &online, live_only))
+        .with(move |index| {
+            let by_words = task::candidates(&index.searcher(), &index.fields, &of, &online, live_only)?;
+            Ok(task::merged(by_words, meant, (&online, live_only), meaning_counts))
+        })
         .await?;
-    let ids: Vec<_> = found.iter().map(|(found, _)| found.agent).collect();
-    let relevance: HashMap<_, _> = found.into_iter().map(|(found, relevance)| (found.agent, relevance)).collect();
+    let ids: Vec<_> = relevance.keys().copied().collect();
     let mut conn = exchange.db.read().acquire().await?;
     let rows = agents::ops::rows_of(exchange, &mut conn, &ids).await?;
     drop(conn);

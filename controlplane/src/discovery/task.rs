@@ -5,16 +5,20 @@
 //! agents and of those that are online: the score has yet to be multiplied with what the rows prove, and an agent that
 //! can be called should not be missed because hundreds that cannot match a little better.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use landline_wire::ids::AgentId;
 use tantivy::collector::TopDocs;
 use tantivy::query::BooleanQuery;
 use tantivy::{Score, Searcher, TantivyError, Term};
 
+use super::embeddings::{Vector, Vectors};
 use super::expand::expand;
 use super::index::IndexError;
+use super::model::Relevance;
 use super::query::{Found, Online, online_only, ranked, resolve};
-use super::schema::Fields;
+use super::schema::{self, Fields};
 use super::text;
 
 /// Telling words of a task that are searched for: the rarest of a long one.
@@ -139,4 +143,31 @@ pub(super) fn candidates(
     hits.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     hits.dedup_by_key(|hit| hit.1);
     Ok(resolve(searcher, hits)?.into_iter().map(|found| (found, sought.relevance(found.score))).collect())
+}
+
+/// The candidates by words, and those that are nearest in meaning, with what is known of both. Blocks.
+pub(super) fn merged(
+    by_words: Vec<(Found, f64)>,
+    meant: Option<(Arc<RwLock<Vectors>>, Vector)>,
+    (online, live_only): (&Online, bool),
+    weight: f64,
+) -> HashMap<AgentId, Relevance> {
+    let words = by_words.into_iter().map(|(found, words)| (found.agent, Relevance { words, meaning: None }));
+    let mut merged: HashMap<AgentId, Relevance> = words.collect();
+    let Some((vectors, task)) = meant.filter(|_| weight > 0.0) else { return merged };
+    let vectors = vectors.read().unwrap_or_else(PoisonError::into_inner);
+    let is_online = |agent: AgentId| online.contains(&schema::halves(agent).1);
+    // As with words: the best of all, and the best of those that can be called now.
+    let nearest = vectors.nearest(&task, POOL, |agent| !live_only || is_online(agent));
+    let live = (!live_only && !online.is_empty()).then(|| vectors.nearest(&task, POOL, is_online));
+    let near = nearest.best.iter().chain(live.iter().flat_map(|live| &live.best));
+    for near in near.filter(|near| near.meaning > 0.0) {
+        merged.entry(near.agent).or_default().meaning = Some(near.meaning);
+    }
+    for (agent, relevance) in &mut merged {
+        if relevance.meaning.is_none() {
+            relevance.meaning = vectors.near(*agent, &task, &nearest);
+        }
+    }
+    merged
 }

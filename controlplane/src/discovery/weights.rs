@@ -43,7 +43,8 @@ impl Signal {
 
 /// The weights of discovery. Textual form: `name=number,…`; what is not named keeps its default, and an empty text counts
 /// as unset. The signals' weights are relative to each other. `reliability` (0 to 1) is the share of a score that the
-/// signals can take away, `offline` (0 to 1) is the factor for agents that cannot be called now.
+/// signals can take away, `offline` (0 to 1) is the factor for agents that cannot be called now, `meaning` (0 to 1) is the
+/// share of the relevance that comes from embeddings, where there are any.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     signals: [f64; Signal::ALL.len()],
@@ -51,11 +52,13 @@ pub struct Weights {
     pub reliability: f64,
     /// The factor for agents that cannot be called now.
     pub offline: f64,
+    /// The share of the relevance that meaning has beside words.
+    pub meaning: f64,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { signals: [0.25, 0.10, 0.30, 0.15, 0.05, 0.05, 0.10], reliability: 0.6, offline: 0.4 }
+        Self { signals: [0.25, 0.10, 0.30, 0.15, 0.05, 0.05, 0.10], reliability: 0.6, offline: 0.4, meaning: 0.5 }
     }
 }
 
@@ -89,15 +92,16 @@ impl FromStr for Weights {
             let (place, most) = match (name, signal) {
                 ("reliability", _) => (&mut weights.reliability, 1.0),
                 ("offline", _) => (&mut weights.offline, 1.0),
+                ("meaning", _) => (&mut weights.meaning, 1.0),
                 (_, Some(signal)) => (&mut weights.signals[signal as usize], 1_000.0),
                 _ => {
                     return Err(bad(
-                        "names are uptime, latency, success, pulse, claim, provider, disputes, reliability, offline",
+                        "names are uptime, latency, success, pulse, claim, provider, disputes, reliability, offline, meaning",
                     ));
                 }
             };
             if !(0.0..=most).contains(&value) {
-                return Err(bad("expected 0 to 1 for reliability and offline, 0 to 1000 for a signal"));
+                return Err(bad("expected 0 to 1 for reliability, offline and meaning, 0 to 1000 for a signal"));
             }
             *place = value;
         }
@@ -110,7 +114,7 @@ impl fmt::Display for Weights {
         for signal in Signal::ALL {
             write!(f, "{}={},", signal.as_str(), self.signals[signal as usize])?;
         }
-        write!(f, "reliability={},offline={}", self.reliability, self.offline)
+        write!(f, "reliability={},offline={},meaning={}", self.reliability, self.offline, self.meaning)
     }
 }
 

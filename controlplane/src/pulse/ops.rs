@@ -24,17 +24,18 @@ use crate::state::Exchange;
 /// registrations at once are not many probes at once.
 const FIRST_WITHIN_MS: i64 = 2_000;
 
-/// An agent was registered, or its card replaced: what was known of the URL counts no more. A proof that a probe gave is
+/// An agent's card was replaced: what was known of the URL counts no more. A proof that a probe gave is
 /// taken back; the next probe gives it again if it holds.
 pub(crate) async fn card_given(tx: &mut AnyConnection, agent: AgentId, has_url: bool, now_ms: i64) -> Result<()> {
     store::unprove(tx, agent).await?;
     store::end_span(tx, agent, now_ms).await?;
-    if has_url {
-        let soon = (chance() * FIRST_WITHIN_MS as f64) as i64;
-        store::enrol(tx, agent, now_ms, now_ms + soon).await
-    } else {
-        store::leave(tx, agent).await
-    }
+    if has_url { enrol(tx, agent, now_ms).await } else { store::leave(tx, agent).await }
+}
+
+/// An agent whose card has a URL was registered: it is asked soon.
+pub(crate) async fn enrol(tx: &mut AnyConnection, agent: AgentId, now_ms: i64) -> Result<()> {
+    let soon = (chance() * FIRST_WITHIN_MS as f64) as i64;
+    store::enrol(tx, agent, now_ms, now_ms + soon).await
 }
 
 /// The operator proved the agent's origin, or took the proof back: then it is not asked, lest a probe prove it anew.

@@ -55,6 +55,9 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Nobody called.
+    pub const NONE: Self = Self { p50_ms: None, p99_ms: None, sample: 0, calls_24h: 0, good_24h: 0 };
+
     /// The same with latencies of these answers, microseconds in any order.
     pub(crate) fn with_latencies(self, values: Vec<u64>) -> Self {
         let (p50_ms, p99_ms, sample) = latencies(values);

@@ -15,6 +15,7 @@ mod egress;
 mod feed;
 mod index;
 mod listing;
+mod meaning;
 mod moderation;
 mod presence;
 mod pulse;

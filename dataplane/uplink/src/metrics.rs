@@ -147,7 +147,7 @@ impl UplinkMetrics {
 
 impl SpoolMetrics {
     /// Bytes of records that are in memory only.
-    fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.unwritten_bytes.load(Ordering::Relaxed) + self.lanes.bytes()
     }
 }

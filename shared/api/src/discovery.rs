@@ -57,6 +57,8 @@ pub struct Candidate {
 pub struct Why {
     /// 0 to 1: how well its texts match the task.
     pub relevance: f64,
+    /// 0 to 1: how near its texts are to the task in meaning, which is a part of the relevance; null where only words count.
+    pub meaning: Option<f64>,
     /// What the relevance was multiplied with for the signals.
     pub reliability: f64,
     /// Could it be called at that moment?

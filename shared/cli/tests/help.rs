@@ -79,7 +79,7 @@ fn the_definition_is_sound() {
 fn every_setting_is_a_flag_of_its_commands_and_its_help_names_the_variable() {
     for (name, scope) in [("up", UP), ("exchange", EXCHANGE), ("switch", SWITCH)] {
         let text = help(&[name]);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let value = if setting.is_on_off() { "[=<BOOL>]" } else { &format!(" <{}>", setting.value) };
             let flag = format!("--{}{value}", setting.flag());
             assert_eq!(text.contains(&flag), setting.scope & scope != 0, "{name} {flag}");

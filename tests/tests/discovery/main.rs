@@ -3,12 +3,14 @@
 
 mod bm25;
 mod grading;
+mod model;
 mod set;
 mod world;
 
 use bm25::Bm25;
 use grading::{mean, ndcg};
 use landline_controlplane::discovery::Weights;
+use model::Model;
 use set::{Set, State};
 use world::World;
 
@@ -58,4 +60,27 @@ async fn discovery_ranks_better_than_bm25_over_the_same_texts() {
     assert!(mean(&whole) > mean(&plain), "discover {:.3}, plain BM25 {:.3}", mean(&whole), mean(&plain));
     assert!(mean(&text) > mean(&plain), "texts only {:.3}, plain BM25 {:.3}", mean(&text), mean(&plain));
     assert!(mean(&whole) > mean(&text), "what agents prove must help: {:.3} {:.3}", mean(&whole), mean(&text));
+}
+
+#[tokio::test]
+#[allow(clippy::print_stdout, reason = "the figures are what the test is for")]
+async fn meaning_beside_words_ranks_better_than_words_alone() {
+    let set = Set::load();
+    let model = Model::start();
+    let mut found = Vec::new();
+    for share in ["0", "0.25", "0.5", "0.75", "1"] {
+        let weights: Weights = format!("meaning={share}").parse().expect("weights");
+        let world = World::with_meaning(&set, weights, Some(model.settings())).await;
+        let values = judged(&set, async |task: &str| world.discover(task, DEPTH).await).await;
+        println!("nDCG@{DEPTH} with meaning={share}: {:.3}", mean(&values));
+        found.push(mean(&values));
+    }
+    let world = World::with(&set, Weights::default()).await;
+    let words = mean(&judged(&set, async |task: &str| world.discover(task, DEPTH).await).await);
+    // Agents that are alike to the last digit stand in the order of their ids, which each run draws.
+    assert!((found[0] - words).abs() < 1e-3, "without a share meaning changes nothing: {} {words}", found[0]);
+    let default = World::with_meaning(&set, Weights::default(), Some(model.settings())).await;
+    let default = mean(&judged(&set, async |task: &str| default.discover(task, DEPTH).await).await);
+    println!("nDCG@{DEPTH}: words {words:.3}, words and meaning {default:.3}");
+    assert!(default > words, "words {words:.3}, words and meaning {default:.3}");
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use landline_controlplane::clock::{Clock, Hand};
-use landline_controlplane::config::{Config, RateLimits};
+use landline_controlplane::config::{Config, Embeddings, RateLimits};
 use landline_controlplane::discovery::Weights;
 use landline_controlplane::{Exchange, discovery, relay};
 use landline_link::{CallRecord, Credential, RecordBatch, Report, ReportBatch, Route, SessionUp};
@@ -35,10 +35,16 @@ pub(crate) struct World {
 impl World {
     /// Registers the agents, and lets two days pass.
     pub(crate) async fn with(set: &Set, weights: Weights) -> Self {
+        Self::with_meaning(set, weights, None).await
+    }
+
+    /// The same, with an embeddings endpoint if there is one.
+    pub(crate) async fn with_meaning(set: &Set, weights: Weights, embeddings: Option<Embeddings>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let mut config = Config::new(dir.path(), "https://relay.example");
         config.rate_limits = RateLimits::off();
         config.rank_weights = weights;
+        config.embeddings = embeddings;
         let (clock, hand) = Clock::manual(START_MS);
         let exchange = Exchange::open(config, clock).await.expect("an exchange");
         let mut world = Self { exchange, keys: HashMap::new(), clock: hand, _dir: dir };
@@ -51,6 +57,7 @@ impl World {
         }
         world.live(&ids).await;
         discovery::ops::catch_up(&world.exchange).await.expect("an index");
+        discovery::embeddings::catch_up(&world.exchange).await.expect("vectors");
         world
     }
 

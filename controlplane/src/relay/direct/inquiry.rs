@@ -151,7 +151,7 @@ impl Respondent {
         let most = inquiry.most;
         let request = self.request(exchange, inquiry);
         let hear = async {
-            let (answer, connection) = passage::ask(exchange, &self.origin, request).await?;
+            let (answer, connection) = passage::ask(&exchange.direct.connector, &self.origin, request).await?;
             let (head, mut body) = answer.into_parts();
             let mut read = Vec::new();
             while read.len() < most {

@@ -20,6 +20,7 @@ mod inquiry;
 mod message;
 mod passage;
 mod plan;
+mod service;
 mod target;
 mod upload;
 
@@ -35,6 +36,7 @@ pub(crate) use dispatch::call;
 pub(crate) use inquiry::{Heard, Respondent};
 pub(crate) use message::{Binding, Era};
 pub(crate) use passage::Failure;
+pub(crate) use service::Service;
 
 /// Bytes of an answer: what a long stream of events has, and an end to what never ends.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::audit::Audit;
-use super::connect::Unreachable;
+use super::connect::{Connector, Unreachable};
 use super::gate::Pass;
 use super::target::Origin;
 use super::{MAX_ANSWER_BYTES, MAX_CALL, MAX_SILENCE};
@@ -68,7 +68,8 @@ pub(crate) struct Journey<'a> {
 pub(crate) async fn carry(journey: Journey<'_>, request: Request<Full<Bytes>>) -> Result<Response, Failure> {
     let Journey { exchange, origin, deadline, hold, pass, mut audit } = journey;
     let ends = Instant::now() + MAX_CALL;
-    let asked = timeout(deadline, ask(exchange, origin, request)).await.unwrap_or(Err(Failure::Timeout));
+    let asked =
+        timeout(deadline, ask(&exchange.direct.connector, origin, request)).await.unwrap_or(Err(Failure::Timeout));
     drop(hold);
     let answer = asked.and_then(|(answer, connection)| {
         let (head, body) = answer.into_parts();
@@ -92,12 +93,12 @@ pub(crate) type Connection = AbortOnDropHandle<()>;
 
 /// Connects, asks, and waits for the answer's head.
 pub(crate) async fn ask(
-    exchange: &Exchange,
+    connector: &Connector,
     origin: &Origin,
     request: Request<Full<Bytes>>,
 ) -> Result<(http::Response<Incoming>, Connection), Failure> {
-    let stream = exchange.direct.connector.connect(origin).await.map_err(|error| {
-        tracing::info!(host = %origin.host, "an agent's URL was not reached: {error}");
+    let stream = connector.connect(origin).await.map_err(|error| {
+        tracing::info!(host = %origin.host, "a host was not reached: {error}");
         if matches!(error, Unreachable::Refused(_)) { Failure::Refused } else { Failure::Unreachable }
     })?;
     let mut settings = http1::Builder::new();

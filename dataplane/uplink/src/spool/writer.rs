@@ -209,3 +209,7 @@ impl Writer {
         lost
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

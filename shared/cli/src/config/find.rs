@@ -5,15 +5,15 @@ use super::table::{Key, SETTINGS};
 
 /// The row of a key.
 pub fn setting(key: Key) -> &'static Setting {
-    &SETTINGS[key as usize]
+    SETTINGS[key as usize]
 }
 
 /// The row of a name in the file.
 pub fn by_name(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
+    SETTINGS.iter().copied().find(|setting| setting.name == name)
 }
 
 /// The settings as a Markdown table, for the operator's guide.
 pub fn markdown() -> String {
-    setting::markdown(SETTINGS)
+    setting::markdown(&SETTINGS)
 }

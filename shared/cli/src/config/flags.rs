@@ -20,7 +20,7 @@ const CONFIG: &str = "config";
 
 impl<const SCOPE: u8> Flags<SCOPE> {
     fn rows() -> impl Iterator<Item = &'static Setting> {
-        SETTINGS.iter().filter(|setting| setting.scope & SCOPE != 0)
+        SETTINGS.iter().copied().filter(|setting| setting.scope & SCOPE != 0)
     }
 
     fn read(&mut self, matches: &ArgMatches) {

@@ -98,10 +98,14 @@ pub struct Server {
     pub rate_limits: RateLimits,
     /// What counts in discovery.
     pub rank_weights: Weights,
+    /// What makes vectors of texts: URL, model, and the file with the key.
+    pub embeddings: Option<(String, String, Option<PathBuf>)>,
     /// Origins of pages that may use the API.
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
     pub private_egress: Vec<Cidr>,
+    /// Other ARD registries.
+    pub ard_upstreams: Vec<String>,
     /// Are agents with a URL probed?
     pub probes: bool,
     /// Time between two probes of an agent that answers.
@@ -265,7 +269,21 @@ impl Merged {
             (true, true) if self_signed => object(Key::TlsSelfSigned, "there is a certificate already: --tls-cert"),
             _ => {}
         }
+        match (self.set(Key::EmbeddingsUrl).is_some(), self.set(Key::EmbeddingsModel).is_some()) {
+            (true, false) => object(Key::EmbeddingsUrl, "an endpoint needs its model: give --embeddings-model too"),
+            (false, true) => object(Key::EmbeddingsModel, "a model needs its endpoint: give --embeddings-url too"),
+            (false, false) if self.set(Key::EmbeddingsKeyFile).is_some() => {
+                object(Key::EmbeddingsKeyFile, "a key needs its endpoint: give --embeddings-url too");
+            }
+            _ => {}
+        }
         found
+    }
+
+    fn embeddings(&self) -> Option<(String, String, Option<PathBuf>)> {
+        let url = self.optional(Key::EmbeddingsUrl, values::embeddings_url)?;
+        let model = self.optional(Key::EmbeddingsModel, values::embeddings_model)?;
+        Some((url, model, self.optional(Key::EmbeddingsKeyFile, values::path)))
     }
 
     fn tls(&self) -> Option<TlsSource> {
@@ -288,8 +306,10 @@ impl Merged {
             registration: self.get(Key::Registration, values::registration),
             rate_limits: self.get(Key::RateLimits, values::rate_limits),
             rank_weights: self.get(Key::RankWeights, values::rank_weights),
+            embeddings: self.embeddings(),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
+            ard_upstreams: self.get(Key::ArdUpstreams, values::registries),
             probes: self.get(Key::Probes, values::on_off),
             probe_interval: self.get(Key::ProbeInterval, values::probe_interval),
             dormant_after: self.get(Key::DormantAfter, values::dormant_after),

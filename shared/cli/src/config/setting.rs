@@ -74,7 +74,7 @@ impl Setting {
 }
 
 /// Settings as a Markdown table.
-pub(super) fn markdown(settings: &[Setting]) -> String {
+pub(super) fn markdown(settings: &[&Setting]) -> String {
     let mut text = String::from("| flag | variable | key | default | meaning |\n|---|---|---|---|---|\n");
     for setting in settings {
         let default = if setting.default.is_empty() { "–".into() } else { format!("`{}`", setting.default) };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use landline_controlplane::Exchange;
 use landline_controlplane::clock::Clock;
-use landline_controlplane::config::{Config, Probes, Registration};
+use landline_controlplane::config::{Config, Embeddings, Probes, Registration};
 use landline_controlplane::feed::Feed;
 use landline_controlplane::secrets;
 use landline_link::Secret;
@@ -44,8 +44,10 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
     config.registration = registration;
     config.rate_limits = settings.rate_limits.clone();
     config.rank_weights = settings.rank_weights.clone();
+    config.embeddings = embeddings(settings)?;
     config.cors_origins.clone_from(&settings.allowed_origins);
     config.private_egress.clone_from(&settings.private_egress);
+    config.ard_upstreams.clone_from(&settings.ard_upstreams);
     config.audit_retention_days = settings.audit_days;
     config.probes = Probes {
         on: settings.probes,
@@ -53,6 +55,22 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
         dormant_after_ms: milliseconds(settings.dormant_after),
     };
     Ok(config)
+}
+
+/// What makes vectors of texts, with its key read.
+fn embeddings(settings: &Server) -> Result<Option<Embeddings>> {
+    let Some((url, model, key_file)) = &settings.embeddings else { return Ok(None) };
+    let key = match key_file {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let key = text.trim();
+            let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+            anyhow::ensure!(fits, "{}: expected a key in one line", path.display());
+            Some(Secret(key.to_owned()))
+        }
+    };
+    Ok(Some(Embeddings { url: url.clone(), model: model.clone(), key }))
 }
 
 fn milliseconds(time: Duration) -> i64 {
