@@ -96,7 +96,8 @@ impl Agent {
             while !ended.load(Ordering::Relaxed) {
                 let Ok(frame) = line.next(Duration::from_millis(200)) else { continue };
                 if frame.kind() == "request" {
-                    line.send(&frame::response(frame.id(), answer(frame.body()).as_bytes()));
+                    let json = [("content-type", "application/json")];
+                    line.send(&frame::response_with(frame.id(), 200, &json, false, answer(frame.body()).as_bytes()));
                 }
             }
         });
