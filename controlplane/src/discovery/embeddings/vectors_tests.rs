@@ -1,3 +1,5 @@
+//! The vectors against plain arithmetic and a plain map.
+
 use proptest::prelude::*;
 
 use super::*;

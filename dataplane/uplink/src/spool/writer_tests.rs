@@ -1,3 +1,5 @@
+//! The writer and a disk that refuses.
+
 use std::time::Duration;
 
 use landline_link::{CallRecord, Route};
