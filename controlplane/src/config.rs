@@ -53,7 +53,12 @@ pub struct Config {
     pub embeddings: Option<Embeddings>,
     /// Whether and how agents with a URL are probed.
     pub probes: Probes,
+    /// Base URLs of other ARD registries that searches are passed on to; at most [`MAX_ARD_UPSTREAMS`].
+    pub ard_upstreams: Vec<String>,
 }
+
+/// Other registries of one exchange: each is asked at every search that does not refuse it.
+pub const MAX_ARD_UPSTREAMS: usize = 8;
 
 /// An endpoint that makes vectors of texts: the `/embeddings` of OpenAI's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +111,7 @@ impl Config {
             rank_weights: Weights::default(),
             embeddings: None,
             probes: Probes::default(),
+            ard_upstreams: Vec::new(),
         }
     }
 
@@ -136,7 +142,8 @@ pub enum Registration {
 pub enum Class {
     /// `POST /v1/agents`, per address.
     Registration,
-    /// `GET /v1/search` and `POST /v1/discover` without a credential, per address.
+    /// What asks the search index, without a credential, per address: `GET /v1/search`, `POST /v1/discover`, searches of
+    /// the registry, and messages to the exchange's own agent.
     Discovery,
     /// Claims, per address.
     Claims,

@@ -91,7 +91,10 @@ fn limit(exchange: &Exchange, principal: &Principal, address: Who, method: &Meth
         (_, _, Principal::Admin) => return Ok(()),
         ("POST", "/v1/agents" | "/v1/submissions", _) => (Class::Registration, address),
         (_, _, Principal::Agent(agent)) => (Class::Authenticated, Who::Agent(agent.agent)),
-        ("GET" | "HEAD", "/v1/search", _) | ("POST", "/v1/discover", _) => (Class::Discovery, address),
+        ("GET" | "HEAD", "/v1/search", _)
+        | ("POST", "/v1/discover" | "/ard/search" | "/ard/explore" | "/a2a" | "/a2a/", _) => {
+            (Class::Discovery, address)
+        }
         _ => (Class::Anonymous, address),
     };
     exchange.limiter.check(class, who, exchange.clock.now_ms()).map_err(|wait_ms| {

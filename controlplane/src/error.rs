@@ -12,6 +12,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use landline_wire::error::{Code, Origin, Problem};
 
+use crate::ard;
 use crate::db::DbError;
 
 /// A request's failure.
@@ -98,6 +99,7 @@ impl IntoResponse for Error {
 pub struct Foreign;
 
 /// Writes the problem document of a failed response; others pass unchanged. `instance` is the path without the prefix.
+/// Below the registry's base it is a document of the registry's standard.
 /// An answer to `HEAD` has the headers only.
 pub fn render(mut response: Response, method: &Method, origin: &Origin, instance: &str, request_id: &str) -> Response {
     if response.extensions().get::<Foreign>().is_some() {
@@ -110,9 +112,15 @@ pub fn render(mut response: Response, method: &Method, origin: &Origin, instance
             None => return response,
         },
     };
-    let document = problem.document(origin, instance, request_id).to_string();
+    let (document, content_type) = if ard::failure::speaks_for(instance) {
+        let (status, failure) = ard::failure::document(&problem);
+        *response.status_mut() = status;
+        (serde_json::to_string(&failure).unwrap_or_default(), "application/json")
+    } else {
+        (problem.document(origin, instance, request_id).to_string(), "application/problem+json")
+    };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(CONTENT_LENGTH);
     if let Some(seconds) = problem.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

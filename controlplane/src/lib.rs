@@ -10,6 +10,8 @@
 //! | [`router`] | every route, on one page |
 //! | [`agents`] | the directory: registration, cards, lists, reliability |
 //! | [`discovery`] | finding agents: the search index, search, discover, facets |
+//! | [`ard`] | the directory as an ARD registry and an AI Catalog |
+//! | [`a2a`] | the exchange as an A2A agent that finds agents |
 //! | [`auth`] | API keys, tokens, revocation, JWKS |
 //! | [`presence`] | which agent holds a line on which switch |
 //! | [`pulse`] | whether agents with a URL answer there: probes, verdicts |
@@ -23,8 +25,10 @@
 //! | [`egress`] | where connections to the outside may lead |
 //! | [`admin`] | health, readiness and metrics, on the admin address |
 
+pub mod a2a;
 pub mod admin;
 pub mod agents;
+pub mod ard;
 pub mod auth;
 pub mod clock;
 pub mod config;

@@ -5,7 +5,9 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post, put};
 
+use crate::a2a::http as a2a;
 use crate::agents::{card_http as cards, http as agents};
+use crate::ard::http as ard;
 use crate::auth::http as auth;
 use crate::discovery::http as discovery;
 use crate::moderation::http as moderation;
@@ -21,7 +23,19 @@ pub(crate) fn build(exchange: Exchange) -> Router {
         "" => api,
         prefix => Router::new().nest(prefix, api).route("/.well-known/jwks.json", get(auth::jwks)),
     };
-    routed.merge(pages::routes()).layer(from_fn_with_state(exchange.clone(), conventions::apply)).with_state(exchange)
+    routed
+        .merge(root())
+        .merge(pages::routes())
+        .layer(from_fn_with_state(exchange.clone(), conventions::apply))
+        .with_state(exchange)
+}
+
+/// What stands at well-known places of the origin.
+fn root() -> Router<Exchange> {
+    Router::new()
+        .route("/.well-known/ai-catalog.json", get(ard::catalog))
+        .route("/.well-known/ai-catalog/{shelf}", get(ard::part))
+        .route("/.well-known/agent-card.json", get(a2a::own_card))
 }
 
 /// What stands under the prefix.
@@ -43,6 +57,12 @@ fn api() -> Router<Exchange> {
         .route("/v1/agents/{agent_id}/pulse", get(agents::pulse))
         .route("/v1/submissions", post(submissions::submit))
         .route("/v1/submissions/{submission_id}", get(submissions::get))
+        // The same for registries and clients of A2A.
+        .route("/ard/search", post(ard::search))
+        .route("/ard/explore", post(ard::explore))
+        .route("/ard/agents", get(ard::agents))
+        .route("/a2a", post(a2a::call))
+        .route("/a2a/", post(a2a::call))
         // Credentials.
         .route("/v1/agents/{agent_id}/rotate-key", post(auth::rotate_key))
         .route("/v1/auth/verify", post(auth::verify))

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use landline_api::agents::{Agent, Skill};
+use landline_api::agents::Agent;
 use landline_wire::ids::AgentId;
-use serde_json::Value;
 use sqlx::AnyConnection;
 
-use super::{card, ops, store};
+use super::listed::Listed;
+use super::model::Stored;
+use super::{ops, store};
 use crate::db::Result;
 use crate::state::Exchange;
 
@@ -17,50 +18,33 @@ pub(crate) async fn rows_of(
     conn: &mut AnyConnection,
     ids: &[AgentId],
 ) -> crate::error::Result<Vec<Agent>> {
-    let found = store::many(conn, ids).await?;
-    let mut by_id: HashMap<AgentId, _> =
-        found.into_iter().filter(|agent| !agent.blocked).map(|agent| (agent.id, agent)).collect();
-    let ordered: Vec<_> = ids.iter().filter_map(|id| by_id.remove(id)).collect();
-    ops::rows(exchange, conn, &ordered).await
+    let agents = visible(conn, ids).await?;
+    ops::rows(exchange, conn, &agents).await
 }
 
-/// What an agent says of itself, for the index of searches.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Listed {
-    pub(crate) id: AgentId,
-    /// When its row last changed, unix milliseconds.
-    pub(crate) version: i64,
-    pub(crate) name: String,
-    pub(crate) tagline: Option<String>,
-    pub(crate) description: String,
-    pub(crate) category: Option<String>,
-    /// The provider's organization.
-    pub(crate) provider: Option<String>,
-    pub(crate) service_class: Option<String>,
-    pub(crate) skills: Vec<Skill>,
+/// The same, each with what the agent says of itself.
+pub(crate) async fn entries_of(
+    exchange: &Exchange,
+    conn: &mut AnyConnection,
+    ids: &[AgentId],
+) -> crate::error::Result<Vec<(Listed, Agent)>> {
+    let agents = visible(conn, ids).await?;
+    let rows = ops::rows(exchange, conn, &agents).await?;
+    Ok(agents.into_iter().map(Listed::of).zip(rows).collect())
+}
+
+/// These agents, in this order, without those that are blocked or not there.
+async fn visible(conn: &mut AnyConnection, ids: &[AgentId]) -> Result<Vec<Stored>> {
+    let found = store::many(conn, ids).await?;
+    let mut by_id: HashMap<AgentId, Stored> =
+        found.into_iter().filter(|agent| !agent.blocked).map(|agent| (agent.id, agent)).collect();
+    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
 }
 
 /// What these agents say of themselves, in any order, without those that are blocked or not there.
 pub(crate) async fn listed(conn: &mut AnyConnection, ids: &[AgentId]) -> Result<Vec<Listed>> {
     let found = store::many(conn, ids).await?;
-    let visible = found.into_iter().filter(|agent| !agent.blocked);
-    Ok(visible
-        .map(|agent| {
-            let value: Value = serde_json::from_str(&agent.card).unwrap_or_default();
-            let card::Card { provider, skills, .. } = card::read(&value);
-            Listed {
-                id: agent.id,
-                version: agent.updated_at,
-                name: agent.name,
-                tagline: agent.display.tagline,
-                description: agent.description,
-                category: agent.display.category,
-                provider: provider.and_then(|provider| provider.organization),
-                service_class: agent.service_class,
-                skills,
-            }
-        })
-        .collect())
+    Ok(found.into_iter().filter(|agent| !agent.blocked).map(Listed::of).collect())
 }
 
 /// Agents that can be called now.

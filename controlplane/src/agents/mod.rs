@@ -15,6 +15,7 @@
 //! | `GET /v1/agents/{agent_id}/reliability` | how it did of late |
 
 mod a2a;
+pub(crate) mod browse;
 mod card;
 pub(crate) mod card_http;
 mod display;
@@ -22,6 +23,7 @@ mod etag;
 mod federated;
 pub(crate) mod history;
 pub(crate) mod http;
+mod listed;
 pub mod listing;
 mod lists;
 mod many;
@@ -37,9 +39,12 @@ pub(crate) mod store;
 pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
+#[cfg(test)]
+pub(crate) use card::fault_of as card_fault;
 pub(crate) use card::normal_url;
-pub(crate) use many::Listed;
+pub(crate) use listed::Listed;
 pub(crate) use model::{Stored, is_named};
+pub(crate) use relay_card::add_v03;
 pub(crate) use reliability::ReliabilityCache;
 pub(crate) use standing::Callers;
 

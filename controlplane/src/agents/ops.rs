@@ -12,7 +12,7 @@ use super::display;
 pub(crate) use super::federated::{Federated, federate};
 pub(crate) use super::lists::rows;
 pub use super::lists::{get, list, reliability_of};
-pub(crate) use super::many::{listed, named, online_ids, rows_of};
+pub(crate) use super::many::{entries_of, listed, named, online_ids, rows_of};
 use super::model::{self, Stored};
 pub(crate) use super::register::register;
 use super::store;

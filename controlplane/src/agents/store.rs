@@ -27,8 +27,9 @@ macro_rules! columns {
 }
 
 macro_rules! select {
-    ($($rest:expr),*) => { concat!("SELECT ", columns!(), " FROM agents a ", $($rest),*) };
+    ($($rest:expr),*) => { concat!("SELECT ", $crate::agents::store::columns!(), " FROM agents a ", $($rest),*) };
 }
+pub(super) use {columns, select};
 
 /// Can `agents a` be called at the time of this placeholder? It holds a line, or its URL answered and is proven.
 macro_rules! online {

@@ -153,6 +153,7 @@ async fn connect(dialect: Dialect, connections: u32, options: &AnyConnectOptions
 pub fn all_queries() -> Vec<(&'static str, &'static str)> {
     [
         outbox::QUERIES,
+        crate::agents::browse::QUERIES,
         crate::agents::history::QUERIES,
         crate::agents::store::QUERIES,
         &crate::agents::store::made_queries(),

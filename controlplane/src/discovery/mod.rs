@@ -18,6 +18,7 @@
 //! | `follow` | how it follows the database |
 //! | `query`, `expand`, `highlight` | a search |
 //! | `task`, `weights`, `model` | a task: candidates, and how they are scored |
+//! | `narrow` | entries of a catalogue by words and labels, and counted by labels |
 //! | `embeddings` | meaning beside words, if there is an endpoint for it |
 
 pub mod embeddings;
@@ -28,6 +29,7 @@ mod highlight;
 pub(crate) mod http;
 mod index;
 mod model;
+mod narrow;
 pub mod ops;
 mod query;
 mod schema;
@@ -39,5 +41,7 @@ mod weights;
 pub use follow::FollowError;
 pub(crate) use follow::run;
 pub use index::IndexError;
+pub(crate) use narrow::{Counted, Narrowed};
 pub(crate) use ops::Search;
+pub(crate) use schema::{LABEL_CHARS, Label};
 pub use weights::{BadWeights, Signal, Weights};

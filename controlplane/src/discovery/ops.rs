@@ -17,7 +17,9 @@ use tokio::time::timeout;
 use super::embeddings::Embeddings;
 use super::follow::{FollowError, Follower};
 use super::index::{IndexError, SearchIndex};
+use super::narrow::{Counted, Narrowed, Page as Narrow};
 use super::query::Online;
+use super::schema::Label;
 use super::{facets, highlight, model, query, schema, task};
 use crate::agents;
 use crate::config::Config;
@@ -261,4 +263,21 @@ pub async fn facets(exchange: &Exchange) -> Result<Facets> {
         .await?;
     *exchange.search.facets.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, counted.clone()));
     Ok(counted)
+}
+
+/// A page of the entries that match, best first: at most so many, after so many.
+pub(crate) async fn entries(exchange: &Exchange, wanted: Narrowed, place: (usize, usize)) -> Result<Narrow> {
+    let online = online(exchange).await?;
+    exchange.search.with(move |index| wanted.page(&index.searcher(), &index.fields, &online, place)).await
+}
+
+/// Counts the entries that match by the values of their labels.
+pub(crate) async fn entries_by(exchange: &Exchange, wanted: Narrowed, labels: Vec<Label>) -> Result<Counted> {
+    let online = online(exchange).await?;
+    exchange.search.with(move |index| wanted.count(&index.searcher(), &index.fields, &online, &labels)).await
+}
+
+/// The words of a text that say what it is about, as they are searched for: each with its stem. None, if it has no word.
+pub(crate) fn telling_words(text: &str) -> Vec<(String, String)> {
+    model::telling_words(text)
 }

@@ -14,7 +14,7 @@ use crate::agents::Listed;
 
 /// The form of the index and of what is in it. Raise it when a field, the folding or a weight below changes: an index
 /// of another version is built anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// A name is chosen to be found by.
 const NAME: usize = 3;
@@ -28,7 +28,7 @@ const TAGLINE: usize = 2;
 const DESCRIPTION: usize = 1;
 
 /// Characters of a tag, category or provider that can be filtered by.
-pub(super) const LABEL_CHARS: usize = 200;
+pub(crate) const LABEL_CHARS: usize = 200;
 
 /// The fields of the index.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,67 @@ pub(super) struct Fields {
     pub(super) provider_key: Field,
     /// The service class.
     pub(super) service_class: Field,
+    /// What else an entry can be narrowed by and counted over, in the order of [`Label::ALL`].
+    pub(super) labels: [Field; Label::ALL.len()],
+}
+
+/// A part of an agent's catalogue entry by which entries can be narrowed and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Label {
+    Tag,
+    Capability,
+    PublisherDomain,
+    PublisherName,
+    Version,
+    Category,
+    ServiceClass,
+    Source,
+    Streaming,
+}
+
+impl Label {
+    /// Every label.
+    pub(crate) const ALL: [Label; 9] = [
+        Label::Tag,
+        Label::Capability,
+        Label::PublisherDomain,
+        Label::PublisherName,
+        Label::Version,
+        Label::Category,
+        Label::ServiceClass,
+        Label::Source,
+        Label::Streaming,
+    ];
+
+    /// The name of its column.
+    pub(super) fn column(self) -> &'static str {
+        match self {
+            Self::Tag => "entry_tag",
+            Self::Capability => "entry_capability",
+            Self::PublisherDomain => "entry_publisher_domain",
+            Self::PublisherName => "entry_publisher_name",
+            Self::Version => "entry_version",
+            Self::Category => "entry_category",
+            Self::ServiceClass => "entry_service_class",
+            Self::Source => "entry_source",
+            Self::Streaming => "entry_streaming",
+        }
+    }
+
+    /// An agent's values.
+    pub(crate) fn of(self, entry: &Listed) -> Vec<String> {
+        match self {
+            Self::Tag => entry.tags(),
+            Self::Capability => entry.capabilities(),
+            Self::PublisherDomain => entry.publisher().into_iter().map(|(domain, _)| domain).collect(),
+            Self::PublisherName => entry.publisher().into_iter().map(|(_, name)| name).collect(),
+            Self::Version => entry.card_version.iter().cloned().collect(),
+            Self::Category => entry.category.iter().cloned().collect(),
+            Self::ServiceClass => entry.service_class.iter().cloned().collect(),
+            Self::Source => vec![entry.source.clone()],
+            Self::Streaming => vec![entry.streams.to_string()],
+        }
+    }
 }
 
 /// The names of the columns that facets and hits are read from.
@@ -98,7 +159,8 @@ pub(super) fn schema() -> (Schema, Fields) {
         category: schema.add_text_field(column::CATEGORY, label.clone()),
         provider: schema.add_text_field(column::PROVIDER, label.clone()),
         provider_key: schema.add_text_field("provider_key", STRING),
-        service_class: schema.add_text_field(column::SERVICE_CLASS, label),
+        service_class: schema.add_text_field(column::SERVICE_CLASS, label.clone()),
+        labels: Label::ALL.map(|kind| schema.add_text_field(kind.column(), label.clone())),
     };
     (schema.build(), fields)
 }
@@ -193,12 +255,21 @@ impl Fields {
         if let Some(category) = &entry.category {
             document.add_text(self.category, category);
         }
-        if let Some((provider, key)) = entry.provider.as_deref().and_then(|name| Some((name.trim(), label(name)?))) {
+        if let Some((provider, key)) = entry.organization().and_then(|name| Some((name, label(name)?))) {
             document.add_text(self.provider, provider);
             document.add_text(self.provider_key, key);
         }
         if let Some(class) = &entry.service_class {
             document.add_text(self.service_class, class);
         }
+        for (field, kind) in self.labels.iter().zip(Label::ALL) {
+            let short = |value: &String| value.chars().count() <= LABEL_CHARS;
+            kind.of(entry).iter().filter(|value| short(value)).for_each(|value| document.add_text(*field, value));
+        }
+    }
+
+    /// The field of a label.
+    pub(super) fn label(&self, label: Label) -> Field {
+        self.labels[label as usize]
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use landline_wire::ids::AgentId;
 use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, Query};
+use tantivy::query::BooleanQuery;
 use tantivy::{Score, Searcher, TantivyError, Term};
 
 use super::embeddings::{Vector, Vectors};
@@ -35,10 +35,45 @@ pub(super) const POOL: usize = 64;
 const SATURATED: f64 = 2.2;
 
 /// A stem that is searched for, what it counts, and what the rarest and most repeated word of its kind would bring.
-struct Sought {
+struct SoughtTerm {
     stem: String,
     boost: Score,
     rarity: f64,
+}
+
+/// What is searched for, for a task's words.
+pub(super) struct Sought {
+    terms: Vec<SoughtTerm>,
+    /// What a text would score that has all of them many times.
+    pub(super) perfect: f64,
+}
+
+impl Sought {
+    /// What to search for, of the task's telling words with their stems.
+    pub(super) fn of(searcher: &Searcher, fields: &Fields, words: &[(String, String)]) -> Result<Self, TantivyError> {
+        let terms = sought(searcher, fields, words)?;
+        // Words that nobody has count too: a task of which nothing is known matches nobody well.
+        let unknown = words.len().min(TASK_WORDS).saturating_sub(terms.len()) as f64;
+        let rarest = terms.iter().map(|term| term.rarity).fold(0.0, f64::max);
+        let known: f64 = terms.iter().map(|term| f64::from(term.boost) * term.rarity).sum();
+        Ok(Self { terms, perfect: (known + unknown * rarest * 0.5) * SATURATED })
+    }
+
+    /// Does nobody have any of the words?
+    pub(super) fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// A query that any of the words satisfies.
+    pub(super) fn query(&self, fields: &Fields) -> BooleanQuery {
+        let terms = self.terms.iter().map(|term| ranked(fields.body, &term.stem, term.boost));
+        BooleanQuery::union(terms.collect())
+    }
+
+    /// How well a text matches that scored this, 0 to 1.
+    pub(super) fn relevance(&self, score: Score) -> f64 {
+        if self.perfect > 0.0 { (f64::from(score) / self.perfect).clamp(0.0, 1.0) } else { 0.0 }
+    }
 }
 
 /// How rare a stem is: BM25's inverse document frequency. `None`: nobody has it.
@@ -49,12 +84,12 @@ fn rarity(searcher: &Searcher, fields: &Fields, stem: &str) -> Result<Option<f64
 }
 
 /// The stems to search for, of the task's telling words with their stems.
-fn sought(searcher: &Searcher, fields: &Fields, words: &[(String, String)]) -> Result<Vec<Sought>, TantivyError> {
+fn sought(searcher: &Searcher, fields: &Fields, words: &[(String, String)]) -> Result<Vec<SoughtTerm>, TantivyError> {
     let mut sought = Vec::new();
     let mut typos = 0;
     for (word, stem) in words {
         if let Some(rarity) = rarity(searcher, fields, stem)? {
-            sought.push(Sought { stem: stem.clone(), boost: 1.0, rarity });
+            sought.push(SoughtTerm { stem: stem.clone(), boost: 1.0, rarity });
         } else if typos < TYPOS {
             typos += 1;
             sought.extend(meant(searcher, fields, word)?);
@@ -66,7 +101,7 @@ fn sought(searcher: &Searcher, fields: &Fields, words: &[(String, String)]) -> R
 }
 
 /// What a word that nobody has may have been meant to be: the nearest words, as stems. They share what the word counts.
-fn meant(searcher: &Searcher, fields: &Fields, word: &str) -> Result<Vec<Sought>, TantivyError> {
+fn meant(searcher: &Searcher, fields: &Fields, word: &str) -> Result<Vec<SoughtTerm>, TantivyError> {
     let meant = expand(searcher, fields.words, word, false)?;
     let (words, boost) = match meant.one_typo.is_empty() {
         false => (meant.one_typo, ONE_TYPO),
@@ -80,7 +115,7 @@ fn meant(searcher: &Searcher, fields: &Fields, word: &str) -> Result<Vec<Sought>
         }
     }
     let share = boost / (stems.len().max(1) as Score).sqrt();
-    Ok(stems.into_iter().map(|(stem, rarity)| Sought { stem, boost: share, rarity }).collect())
+    Ok(stems.into_iter().map(|(stem, rarity)| SoughtTerm { stem, boost: share, rarity }).collect())
 }
 
 /// Candidates with their relevance (0 to 1), best first: of all agents unless only those that are online are wanted, and
@@ -92,19 +127,11 @@ pub(super) fn candidates(
     online: &Online,
     live_only: bool,
 ) -> Result<Vec<(Found, f64)>, IndexError> {
-    let sought = sought(searcher, fields, words)?;
+    let sought = Sought::of(searcher, fields, words)?;
     if sought.is_empty() {
         return Ok(Vec::new());
     }
-    // Words that nobody has count too: a task of which nothing is known matches nobody well.
-    let unknown = words.len().min(TASK_WORDS).saturating_sub(sought.len()) as f64;
-    let rarest = sought.iter().map(|sought| sought.rarity).fold(0.0, f64::max);
-    let known: f64 = sought.iter().map(|sought| f64::from(sought.boost) * sought.rarity).sum();
-    let perfect = (known + unknown * rarest * 0.5) * SATURATED;
-
-    let terms: Vec<Box<dyn Query>> =
-        sought.iter().map(|sought| ranked(fields.body, &sought.stem, sought.boost)).collect();
-    let query = BooleanQuery::union(terms);
+    let query = sought.query(fields);
     let top = || TopDocs::with_limit(POOL).order_by_score();
     let mut hits = match online.is_empty() {
         true => Vec::new(),
@@ -115,8 +142,7 @@ pub(super) fn candidates(
     }
     hits.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     hits.dedup_by_key(|hit| hit.1);
-    let relevance = |score: Score| (f64::from(score) / perfect).clamp(0.0, 1.0);
-    Ok(resolve(searcher, hits)?.into_iter().map(|found| (found, relevance(found.score))).collect())
+    Ok(resolve(searcher, hits)?.into_iter().map(|found| (found, sought.relevance(found.score))).collect())
 }
 
 /// The candidates by words, and those that are nearest in meaning, with what is known of both. Blocks.

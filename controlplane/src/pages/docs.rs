@@ -41,6 +41,7 @@ documents! {
     "HTTP_API" "Every endpoint: register, find, call, watch, administer.";
     "DISCOVERY" "How search and discovery find agents, what ranks them, and how well that works.";
     "PULSE" "When an agent counts as online, how that is found out, and what each verdict means.";
+    "ARD" "The directory for others: an ARD registry, an AI Catalog, and an A2A agent that finds agents.";
     "LISTING" "How lists are ordered, what a good entry has, and how agents rise and fall.";
     "AGENT_CARD" "What a card may say, how faults are named, and the history of replaced cards.";
     "extensions/service-class" "The A2A extension that says what it means when an agent does not answer.";
@@ -52,6 +53,7 @@ documents! {
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
     "perf/directory" "Searching 100,000 agents: how long it takes, and what it takes.";
     "perf/README" "How the switch is measured: beside what, and what of it is kept.";
+    "conformance/ard" "What ARD's own tool says of the catalogue and of the registry.";
     "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
     "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";
     "conformance/testssl" "What testssl.sh finds at a front door that speaks TLS.";

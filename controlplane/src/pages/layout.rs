@@ -6,6 +6,9 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRE
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
+use crate::ard::catalog::WELL_KNOWN;
+use crate::ard::http as ard;
+use landline_api::ard::CATALOG_TYPE;
 
 /// Which entry of the navigation a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(super) fn page(head: &Head<'_>, body: Markup) -> Response {
                 meta name="description" content=(head.description);
                 meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f1e6";
                 meta name="theme-color" media="(prefers-color-scheme: dark)" content="#14110d";
+                link rel="ai-catalog" type=(CATALOG_TYPE) href=(WELL_KNOWN);
                 link rel="icon" type="image/svg+xml" href=(assets::url("favicon.svg"));
                 link rel="stylesheet" href=(assets::url("landline.css"));
                 @if let Some(script) = head.script { script src=(assets::url(script)) defer {} }
@@ -85,7 +89,7 @@ pub(super) fn page(head: &Head<'_>, body: Markup) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (CACHE_CONTROL, "no-cache"),
     ];
-    (headers, markup.into_string()).into_response()
+    (headers, [ard::link()], markup.into_string()).into_response()
 }
 
 /// The sign: a jack, seen from the front.

@@ -11,6 +11,7 @@
 //! | `/errors/`, `/errors/{code}`, `/errors/{code}.txt` | the error catalogue |
 //! | `/llms.txt`, `/llms-full.txt` | onboarding for agents; with every document inlined |
 //! | `/examples/minimal_agent.py` | the reference agent, which dials this server by default |
+//! | `/robots.txt` | what crawlers may read, and where the catalogue is |
 //! | `/assets/{file}` | style, script and icon, named by their content |
 //!
 //! Invariants: a page is complete without its script; a page loads nothing from another origin (its
@@ -25,7 +26,8 @@ mod layout;
 mod llms;
 mod markdown;
 mod network;
-mod text;
+mod robots;
+pub(crate) mod text;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,7 @@ pub fn routes() -> Router<Exchange> {
         .route("/errors/{code}", get(errors::code))
         .route("/llms.txt", get(llms::short))
         .route("/llms-full.txt", get(llms::full))
+        .route("/robots.txt", get(robots::robots))
         .route("/examples/minimal_agent.py", get(examples::minimal_agent))
         .route("/assets/{file}", get(assets::file))
 }

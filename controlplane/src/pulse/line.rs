@@ -62,7 +62,7 @@ impl Line {
         inquiry: Inquiry,
         deadline: Duration,
     ) -> std::result::Result<Heard, Failure> {
-        let Inquiry { method, path, headers, body } = inquiry;
+        let Inquiry { method, path, headers, body, .. } = inquiry;
         let headers = headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));

@@ -48,11 +48,11 @@ fn places(path: &str) -> Vec<String> {
     if path.ends_with(".json") {
         places.push(path.to_owned());
     }
-    places.push(WELL_KNOWN[0].to_owned());
+    // A host may have a card of its own and agents below it: who names a path means what is there.
     if !path.is_empty() && !path.ends_with(".json") {
         places.push(format!("{path}{}", WELL_KNOWN[0]));
     }
-    places.extend(WELL_KNOWN[1..].iter().map(ToString::to_string));
+    places.extend(WELL_KNOWN.iter().map(ToString::to_string));
     places.dedup();
     places
 }
@@ -87,7 +87,7 @@ mod tests {
     fn a_document_is_looked_at_first_and_a_path_may_have_a_card_of_its_own() {
         let known = "/.well-known/agent-card.json";
         assert_eq!(places("")[..2], [known, "/.well-known/agent.json"]);
-        assert_eq!(places("/a")[..2], [known.to_owned(), format!("/a{known}")]);
+        assert_eq!(places("/a")[..2], [format!("/a{known}"), known.to_owned()]);
         assert_eq!(places("/x/card.json")[..2], ["/x/card.json", known]);
         assert_eq!(places(known).len(), 3, "not twice at one place");
         assert_eq!(places("/a").last().map(String::as_str), Some("/.well-known/ai-catalog.json"));

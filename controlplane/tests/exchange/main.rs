@@ -4,6 +4,7 @@
 mod a2a_host;
 mod agent_host;
 mod agents;
+mod ard;
 mod audit;
 mod auth;
 mod cards;

@@ -6,6 +6,7 @@
 //! | module | of what |
 //! |---|---|
 //! | [`agents`] | registration, the agent row, lists, reliability |
+//! | [`ard`] | the directory as an ARD registry and an AI Catalog |
 //! | [`auth`] | keys, tokens, revocation |
 //! | [`discovery`] | finding an agent for a task |
 //! | [`relay`] | the record of calls, statistics, status |
@@ -16,6 +17,7 @@
 
 pub mod admin;
 pub mod agents;
+pub mod ard;
 pub mod auth;
 pub mod discovery;
 pub mod events;

@@ -211,3 +211,21 @@ describe("an agent that is not public", () => {
     assert.equal(await ask(client, "echo hello"), "hello");
   });
 });
+
+test("the exchange names the agents for a task", async () => {
+  const client = await connect("STAGE_URL", "JSONRPC");
+  const wanted = ({ endpoint }) => endpoint === process.env.STAGE_PUBLIC;
+  const look = async () => {
+    // Who has just registered is found within a second.
+    for (let tries = 0; tries < 100; tries += 1) {
+      const { parts } = await client.sendMessage(request("echoes, counts and waits"));
+      const [text, data] = parts.map((part) => part.content.value);
+      const candidate = data.candidates.find(wanted);
+      if (candidate) return [text, candidate];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error("the agent is not found");
+  };
+  const [text, { name }] = await inTime(look());
+  assert.ok(text.includes(name), text);
+});

@@ -11,6 +11,7 @@ The command finds in its environment where the agents are, and nothing else:
 | `STAGE_PRIVATE`              | relay address of an agent of A2A 1.0 that wants a credential |
 | `STAGE_KEY`                  | an API key that it takes |
 | `STAGE_DIALLED`              | local port of `landline dial` behind which that agent answers |
+| `STAGE_URL`                  | the relay itself: the exchange is an A2A agent that finds the others |
 | `STAGE_CA`                   | over https: the CA that the relay's certificate is from |
 
 `LANDLINE_BIN` is the program under test. `STAGE_PYTHON` and `STAGE_PYTHON_V03` are the interpreters with the SDKs of
@@ -162,6 +163,7 @@ class Stage:
             "STAGE_PRIVATE": private[1],
             "STAGE_KEY": json.loads((self.folder / "dial.json").read_text())["api_key"],
             "STAGE_DIALLED": dialled,
+            "STAGE_URL": self.url,
         }
         if self.trust:
             # Node takes further CAs from its environment only, and only when it starts.

@@ -30,12 +30,14 @@ def artifact(event):
 class Caller(unittest.IsolatedAsyncioTestCase):
     """Clients that are given a base URL and find the rest in the card there."""
 
+    base = "STAGE_PUBLIC_V03"
+
     async def connect(self, streaming=True):
         trust = ssl.create_default_context(cafile=os.environ.get("STAGE_CA"))
         http = httpx.AsyncClient(verify=trust, timeout=DEADLINE_S)
         self.addAsyncCleanup(http.aclose)
         config = ClientConfig(httpx_client=http, supported_transports=[self.binding], streaming=streaming)
-        return await ClientFactory.connect(os.environ["STAGE_PUBLIC_V03"], config)
+        return await ClientFactory.connect(os.environ[self.base], config)
 
     async def ask(self, client, text):
         [answer] = [answer async for answer in client.send_message(message(text))]
@@ -126,6 +128,21 @@ class JsonRpc(Calls, Caller):
 
 class HttpJson(Calls, Caller):
     binding = "HTTP+JSON"
+
+
+class DirectoryEnquiries(Caller):
+    base, binding = "STAGE_URL", "JSONRPC"
+
+    async def test_the_exchange_names_the_agents_for_a_task(self):
+        client = await self.connect()
+        endpoints = {}
+        async with asyncio.timeout(DEADLINE_S):
+            # Who has just registered is found within a second.
+            while os.environ["STAGE_PUBLIC_V03"] not in endpoints:
+                [answer] = [answer async for answer in client.send_message(message("echoes, counts and waits"))]
+                text, data = (part.root for part in answer.parts)
+                endpoints = {candidate["endpoint"]: candidate["name"] for candidate in data.data["candidates"]}
+        self.assertIn(endpoints[os.environ["STAGE_PUBLIC_V03"]], text.text)
 
 
 if __name__ == "__main__":

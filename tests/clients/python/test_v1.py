@@ -24,6 +24,7 @@ from a2a.types import (
 )
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 from agent import PAUSE
+from google.protobuf.json_format import MessageToDict
 
 DEADLINE_S = 20
 STEPS = 15
@@ -274,6 +275,32 @@ class Credentials(Caller):
         client = await self.connect([AuthInterceptor(Key())])
         event = await self.ask(client, "echo hello")
         self.assertEqual(get_stream_response_text(event), "hello")
+
+
+class DirectoryEnquiries(Caller):
+    base, binding = "STAGE_URL", "JSONRPC"
+
+    async def test_the_exchange_names_the_agents_for_a_task(self):
+        client = await self.connect()
+        wanted = os.environ["STAGE_PUBLIC"].rsplit("/", 1)[1]
+        found = {}
+        async with asyncio.timeout(DEADLINE_S):
+            # Who has just registered is found within a second.
+            while wanted not in found:
+                event = await self.ask(client, "echoes, counts and waits")
+                text, data = event.message.parts
+                answer = MessageToDict(data.data)
+                found = {candidate["agent_id"]: candidate for candidate in answer["candidates"]}
+        self.assertEqual(found[wanted]["endpoint"], os.environ["STAGE_PUBLIC"])
+        self.assertIn(found[wanted]["name"], text.text)
+        urls = [entry["url"] for entry in answer["entries"]]
+        self.assertIn(f"{os.environ['STAGE_PUBLIC']}/.well-known/agent-card.json", urls)
+
+    async def test_there_are_no_tasks(self):
+        client = await self.connect()
+        with self.assertRaises(TaskNotFoundError):
+            await client.get_task(GetTaskRequest(id="none"))
+
 
 if __name__ == "__main__":
     unittest.main()

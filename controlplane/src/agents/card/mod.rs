@@ -49,6 +49,12 @@ pub(crate) fn parse(value: &Value, at: &str, public_url: &str) -> Result<Card> {
     Ok(card)
 }
 
+/// Where a card does not pass, if it does not; for tests of other slices.
+#[cfg(test)]
+pub(crate) fn fault_of(card: &Value, public_url: &str) -> Option<String> {
+    parse(card, "card", public_url).err().map(|error| error.into_problem().detail)
+}
+
 /// Refuses a card in whose text a name stands twice in one object.
 pub(crate) fn one_reading(text: &str, at: &str) -> Result<()> {
     Ok(unique::check(text, &Path::Root(at))?)

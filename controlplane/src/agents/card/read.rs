@@ -21,6 +21,8 @@ pub(crate) struct Card {
     pub(crate) version: Option<String>,
     pub(crate) provider: Option<Provider>,
     pub(crate) skills: Vec<Skill>,
+    /// What people may ask of it: the first examples of its skills, each once.
+    pub(crate) examples: Vec<String>,
     /// As the card has them.
     pub(crate) capabilities: Value,
     /// The declared class; only [`parse`](super::parse) knows it, since it depends on our own URL.
@@ -49,6 +51,7 @@ pub(super) fn read_at(card: &Value, root: &Path<'_>) -> Card {
         version: owned("version"),
         provider: member(card, "provider").and_then(Value::as_object).map(provider),
         skills: objects(card, "skills").map(skill).collect(),
+        examples: examples(card),
         capabilities: member(card, "capabilities")
             .filter(|value| value.is_object())
             .cloned()
@@ -56,6 +59,19 @@ pub(super) fn read_at(card: &Value, root: &Path<'_>) -> Card {
         service_class: None,
         warnings: Vec::new(),
     }
+}
+
+/// Examples that are read of a card.
+const EXAMPLES: usize = 5;
+
+fn examples(card: &Members) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for example in objects(card, "skills").flat_map(|skill| texts(skill, "examples")).map(str::trim) {
+        if found.len() < EXAMPLES && !example.is_empty() && !found.iter().any(|known| known == example) {
+            found.push(example.to_owned());
+        }
+    }
+    found
 }
 
 /// The objects of a list.

@@ -7,7 +7,7 @@ use super::super::a2a::SCHEMES;
 use super::super::card::text;
 
 /// Adds the members of v0.3 to a card of v1.0, if one of its interfaces is of v0.3.
-pub(super) fn add_v03(card: &mut Map<String, Value>) {
+pub(crate) fn add_v03(card: &mut Map<String, Value>) {
     let interfaces = card.get("supportedInterfaces").and_then(Value::as_array).into_iter().flatten();
     let interfaces = interfaces.filter_map(Value::as_object).filter_map(|interface| {
         let version = text(interface, "protocolVersion").filter(|version| version.starts_with("0."))?;

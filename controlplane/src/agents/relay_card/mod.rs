@@ -7,6 +7,7 @@ mod v03;
 use serde_json::{Map, Value, json};
 
 use super::a2a;
+pub(crate) use both::add_v03;
 
 /// The security scheme that every call over the relay needs, unless the agent takes anonymous calls.
 const SCHEME: &str = "landline";

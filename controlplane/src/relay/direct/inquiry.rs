@@ -40,6 +40,22 @@ pub(crate) struct Inquiry {
     pub(crate) path: PathAndQuery,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Bytes of the answer that are read.
+    most: usize,
+    /// Which part of us asks, and the document that says why.
+    by: (&'static str, &'static str),
+}
+
+impl Inquiry {
+    /// The same, for an answer of at most so many bytes.
+    pub(crate) fn reading(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// The same, asked by this part of us, which a document explains.
+    pub(crate) fn asked_by(self, part: &'static str, document: &'static str) -> Self {
+        Self { by: (part, document), ..self }
+    }
 }
 
 /// What was answered.
@@ -49,7 +65,7 @@ pub(crate) struct Heard {
     pub(crate) status: u16,
     /// The media type, in lower case, without parameters; empty if there is none.
     pub(crate) media_type: String,
-    /// The body, or its first [`MAX_HEARD_BYTES`].
+    /// The body, or its first bytes as far as they are read.
     pub(crate) body: Bytes,
 }
 
@@ -112,8 +128,14 @@ impl Respondent {
 
     /// The question for a document.
     pub(crate) fn document(&self, path: &str) -> Option<Inquiry> {
-        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        Some(Inquiry { method: Method::GET, path: path.parse().ok()?, headers, body: Bytes::new() })
+        Some(inquiry(Method::GET, path.parse().ok()?, Bytes::new()))
+    }
+
+    /// The question that is a JSON document.
+    pub(crate) fn post(&self, path: &str, json: Vec<u8>) -> Option<Inquiry> {
+        let mut inquiry = inquiry(Method::POST, path.parse().ok()?, json.into());
+        inquiry.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Some(inquiry)
     }
 
     /// The call that changes nothing: the task `id`, which nobody has, asked for at the first interface of the card. With
@@ -121,16 +143,13 @@ impl Respondent {
     pub(crate) fn task(&self, id: &str) -> Option<(Inquiry, Binding, Era)> {
         let interface = self.interfaces.iter().find(|interface| interface.operation_path("tasks").is_some())?;
         let path = format!("{}{}", interface.operation_path(&format!("tasks/{id}"))?, interface.target.query);
-        let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        headers.insert(HeaderName::from_static("a2a-version"), HeaderValue::from_str(&interface.version).ok()?);
-        let (method, body) = match interface.binding {
-            Binding::HttpJson => (Method::GET, Bytes::new()),
-            Binding::JsonRpc => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                (Method::POST, get_task(interface, id).to_string().into())
-            }
+        let mut inquiry = match interface.binding {
+            Binding::HttpJson => self.document(&path)?,
+            Binding::JsonRpc => self.post(&path, get_task(interface, id).to_string().into_bytes())?,
         };
-        Some((Inquiry { method, path: path.parse().ok()?, headers, body }, interface.binding, interface.era))
+        let version = HeaderValue::from_str(&interface.version).ok()?;
+        inquiry.headers.insert(HeaderName::from_static("a2a-version"), version);
+        Some((inquiry, interface.binding, interface.era))
     }
 
     /// Asks, and reads the answer, all within the deadline. No redirect is followed.
@@ -143,15 +162,16 @@ impl Respondent {
         inquiry: Inquiry,
         deadline: Duration,
     ) -> Result<Heard, Failure> {
+        let most = inquiry.most;
         let request = self.request(exchange, inquiry);
         let hear = async {
             let (answer, connection) = passage::ask(&exchange.direct.connector, &self.origin, request).await?;
             let (head, mut body) = answer.into_parts();
             let mut read = Vec::new();
-            while read.len() < MAX_HEARD_BYTES {
+            while read.len() < most {
                 let Some(frame) = body.frame().await else { break };
                 let Ok(bytes) = frame.map_err(|_| Failure::Broken)?.into_data() else { continue };
-                read.extend_from_slice(&bytes[..bytes.len().min(MAX_HEARD_BYTES - read.len())]);
+                read.extend_from_slice(&bytes[..bytes.len().min(most - read.len())]);
             }
             drop(connection);
             let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -162,12 +182,12 @@ impl Respondent {
     }
 
     fn request(&self, exchange: &Exchange, inquiry: Inquiry) -> Request<Full<Bytes>> {
-        let Inquiry { method, path, mut headers, body } = inquiry;
+        let Inquiry { method, path, mut headers, body, by: (part, document), .. } = inquiry;
         if let Ok(host) = HeaderValue::from_str(&self.origin.authority()) {
             headers.insert(HOST, host);
         }
         // Whoever reads its logs finds out who asks, and why.
-        let agent = format!("landline-pulse (+{}/docs/PULSE)", exchange.config.public_url);
+        let agent = format!("landline-{part} (+{}/docs/{document})", exchange.config.public_url);
         if let Ok(agent) = HeaderValue::from_str(&agent) {
             headers.insert(USER_AGENT, agent);
         }
@@ -176,6 +196,11 @@ impl Respondent {
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, Uri::from(path), headers);
         request
     }
+}
+
+fn inquiry(method: Method, path: PathAndQuery, body: Bytes) -> Inquiry {
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    Inquiry { method, path, headers, body, most: MAX_HEARD_BYTES, by: ("pulse", "PULSE") }
 }
 
 fn get_task(interface: &Interface, id: &str) -> Value {

@@ -22,6 +22,7 @@ pub enum Key {
     EmbeddingsKeyFile,
     AllowedOrigins,
     AllowPrivateEgress,
+    ArdUpstreams,
     Probes,
     ProbeInterval,
     DormantAfter,

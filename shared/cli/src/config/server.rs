@@ -104,6 +104,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Networks that are not public and may be called all the same.
     pub private_egress: Vec<Cidr>,
+    /// Other ARD registries.
+    pub ard_upstreams: Vec<String>,
     /// Are agents with a URL probed?
     pub probes: bool,
     /// Time between two probes of an agent that answers.
@@ -307,6 +309,7 @@ impl Merged {
             embeddings: self.embeddings(),
             allowed_origins: self.get(Key::AllowedOrigins, values::origins),
             private_egress: self.get(Key::AllowPrivateEgress, values::networks),
+            ard_upstreams: self.get(Key::ArdUpstreams, values::registries),
             probes: self.get(Key::Probes, values::on_off),
             probe_interval: self.get(Key::ProbeInterval, values::probe_interval),
             dormant_after: self.get(Key::DormantAfter, values::dormant_after),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use landline_controlplane::config::RateLimits;
+use landline_controlplane::config::{MAX_ARD_UPSTREAMS, RateLimits};
 use landline_controlplane::discovery::Weights;
 use landline_controlplane::egress::Cidr;
 use landline_dataplane::Driver;
@@ -121,14 +121,36 @@ pub fn rank_weights(text: &str) -> Read<Weights> {
 
 /// An API's base: an http or https URL without credentials, query and fragment.
 pub fn embeddings_url(text: &str) -> Read<String> {
+    base_url(text)
+        .map_or_else(|| expected("an http or https URL without a query, such as http://127.0.0.1:11434/v1"), Ok)
+}
+
+/// Base URLs of ARD registries. The URL of a search, as a referral has it, is taken for its registry.
+pub fn registries(text: &str) -> Read<Vec<String>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let base = |part: &str| {
+        let base = part.trim_end_matches('/');
+        base_url(base.strip_suffix("/search").unwrap_or(base))
+    };
+    let bases: Option<Vec<String>> = parts.map(base).collect();
+    bases.filter(|bases| bases.len() <= MAX_ARD_UPSTREAMS).map_or_else(
+        || {
+            expected(&format!(
+                "at most {MAX_ARD_UPSTREAMS} http or https URLs by comma, such as https://relay.example/connect/ard"
+            ))
+        },
+        Ok,
+    )
+}
+
+/// An http or https URL without a query, a fragment and credentials; without the slash at its end.
+fn base_url(text: &str) -> Option<String> {
     let base = text.trim_end_matches('/');
     let (scheme, rest) = base.split_once("://").unwrap_or_default();
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte));
-    match origin(&format!("{scheme}://{authority}")).filter(|_| is_plain && !authority.contains('@')) {
-        Some(_) => Ok(base.to_owned()),
-        None => expected("an http or https URL without a query, such as http://127.0.0.1:11434/v1"),
-    }
+    origin(&format!("{scheme}://{authority}")).filter(|_| is_plain && !authority.contains('@'))?;
+    Some(base.to_owned())
 }
 
 /// A model's name.

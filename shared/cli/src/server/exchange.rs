@@ -47,6 +47,7 @@ pub fn config(settings: &Server, public_url: &str) -> Result<Config> {
     config.embeddings = embeddings(settings)?;
     config.cors_origins.clone_from(&settings.allowed_origins);
     config.private_egress.clone_from(&settings.private_egress);
+    config.ard_upstreams.clone_from(&settings.ard_upstreams);
     config.audit_retention_days = settings.audit_days;
     config.probes = Probes {
         on: settings.probes,

@@ -88,6 +88,16 @@ pub(super) static ROWS: &[Setting] = &[
         "Networks by comma, such as 10.1.0.0/16, that are not public but may be called for agents with a URL; none by default"
     ),
     setting!(
+        ArdUpstreams,
+        "ard_upstreams",
+        UP | EXCHANGE,
+        "URLS",
+        "",
+        POLICY,
+        values::registries,
+        "Base URLs by comma of other ARD registries, at most 8, that searches of the registry are passed on to; none by default"
+    ),
+    setting!(
         Probes,
         "probes",
         UP | EXCHANGE,
