@@ -17,6 +17,7 @@
 mod a2a;
 mod card;
 pub(crate) mod card_http;
+pub(crate) mod census;
 mod display;
 mod etag;
 mod federated;
@@ -39,5 +40,6 @@ pub(crate) use a2a::v1 as card_v1;
 pub(crate) use card::normal_url;
 pub(crate) use many::Listed;
 pub(crate) use model::{Stored, is_named};
+pub(crate) use ops::FEDERATED;
 pub(crate) use reliability::ReliabilityCache;
-pub(crate) use standing::Callers;
+pub(crate) use standing::{Callers, TIERS};

@@ -31,7 +31,7 @@ use crate::state::Exchange;
 const OFFERED: usize = 3;
 /// Where a card came from: its agent's own registration, or a look at its host.
 const SELF_REGISTERED: &str = "self_registered";
-pub(super) const FEDERATED: &str = "federated";
+pub(crate) const FEDERATED: &str = "federated";
 
 /// May this caller register agents?
 fn may_register(exchange: &Exchange, principal: &Principal) -> Result<()> {

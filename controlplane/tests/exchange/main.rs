@@ -17,6 +17,7 @@ mod listing;
 mod moderation;
 mod presence;
 mod pulse;
+mod report;
 mod stream;
 mod submissions;
 mod upkeep;
