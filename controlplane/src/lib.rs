@@ -17,6 +17,7 @@
 //! | [`pulse`] | whether agents with a URL answer there: probes, verdicts |
 //! | [`relay`] | the record of calls: ingestion, recent, statistics, log |
 //! | [`submissions`] | URLs where agents are said to be, and the crawler that looks |
+//! | [`report`] | editions of the state report: what the directory is, counted |
 //! | [`events`] | the event stream (SSE) |
 //! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
 //! | [`feed`] | the QUIC server of the link: nodes, snapshots and deltas, reports, passed-on requests |
@@ -48,6 +49,7 @@ pub mod pages;
 pub mod presence;
 pub mod pulse;
 pub mod relay;
+pub mod report;
 pub mod router;
 pub mod secrets;
 pub mod state;

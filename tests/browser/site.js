@@ -158,6 +158,14 @@ export class Site {
     return agent.ready();
   }
 
+  /** Runs a command of the program beside the server, to its end. */
+  async run(...args) {
+    const program = new Program([...args, "--data", path.join(this.folder, "data")]);
+    const code = await program.ended;
+    if (code !== 0) throw new Error(`${args.join(" ")}: ${code} ${program.log}`);
+    return program.log;
+  }
+
   async json(below) {
     const answer = await fetch(`${this.url}/connect${below}`);
     if (!answer.ok) throw new Error(`${below}: ${answer.status}`);

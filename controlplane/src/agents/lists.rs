@@ -12,6 +12,7 @@ use super::model::{Known, Stored};
 use super::ops::visible;
 use super::reliability::{self, Figures};
 use super::store;
+use crate::db;
 use crate::error::{Error, Result};
 use crate::presence::Departures;
 use crate::pulse::{self, Pulse};
@@ -66,18 +67,18 @@ async fn rows_as_of(
 ) -> Result<Vec<Agent>> {
     let now_ms = exchange.clock.now_ms();
     let figures = reliability::recent(conn, &exchange.reliability, agents, now_ms).await?;
-    described(exchange, conn, agents, &figures, departures, now_ms).await
+    Ok(described(exchange, conn, agents, &figures, departures, now_ms).await?)
 }
 
 /// The rows of agents with these figures.
-async fn described(
+pub(super) async fn described(
     exchange: &Exchange,
     conn: &mut AnyConnection,
     agents: &[Stored],
     figures: &[Figures],
     departures: &Departures,
     now_ms: i64,
-) -> Result<Vec<Agent>> {
+) -> db::Result<Vec<Agent>> {
     let ids: Vec<AgentId> = agents.iter().map(|agent| agent.id).collect();
     let pulses = pulse::ops::of(conn, &ids).await?;
     let dormant_after_ms = exchange.config.probes.dormant_after_ms;

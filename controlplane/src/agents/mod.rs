@@ -18,6 +18,7 @@ mod a2a;
 pub(crate) mod browse;
 mod card;
 pub(crate) mod card_http;
+pub(crate) mod census;
 mod display;
 mod etag;
 mod federated;
@@ -44,9 +45,10 @@ pub(crate) use card::fault_of as card_fault;
 pub(crate) use card::normal_url;
 pub(crate) use listed::Listed;
 pub(crate) use model::{Stored, is_named};
+pub(crate) use ops::FEDERATED;
 pub(crate) use relay_card::add_v03;
 pub(crate) use reliability::ReliabilityCache;
-pub(crate) use standing::Callers;
+pub(crate) use standing::{Callers, TIERS};
 
 /// An agent's card as it is called over a line whose address is `base`.
 pub(crate) fn relayed(card: &serde_json::Value, base: &str) -> serde_json::Value {

@@ -29,7 +29,7 @@ use crate::state::Exchange;
 const OFFERED: usize = 3;
 /// Where a card came from: its agent's own registration, or a look at its host.
 pub(super) const SELF_REGISTERED: &str = "self_registered";
-pub(super) const FEDERATED: &str = "federated";
+pub(crate) const FEDERATED: &str = "federated";
 
 pub(super) fn twice() -> Error {
     Error::invalid("card", "`card` must be given once.")

@@ -85,7 +85,7 @@ pub(crate) enum Tier {
 
 impl Tier {
     /// The word in the API.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Dormant => "dormant",
             Self::New => "new",
@@ -95,6 +95,10 @@ impl Tier {
         }
     }
 }
+
+/// The words of the tiers, from the first that is looked for to the last.
+pub(crate) const TIERS: [&str; 5] =
+    [Tier::Dormant.as_str(), Tier::New.as_str(), Tier::Basic.as_str(), Tier::Listed.as_str(), Tier::Proven.as_str()];
 
 /// Without a sign of life for so long an agent is dormant, whatever its card declares.
 const SILENT_MS: i64 = 7 * DAY_MS;

@@ -83,6 +83,8 @@ queries! {
     NAMED = "SELECT id FROM agents WHERE name_key = $1 AND blocked_at IS NULL";
     BLOCKED = "SELECT id FROM agents WHERE blocked_at IS NOT NULL";
     RESTRICTED = "SELECT id, access, allow_list FROM agents WHERE access <> 'agents'";
+    /// In the order of ids, which is about that of registrations.
+    AFTER = select!("WHERE a.blocked_at IS NULL AND a.id > $1 ORDER BY a.id LIMIT $2");
     REMOVED_SINCE = "SELECT id FROM removed_agents WHERE removed_at >= $1";
 }
 
@@ -305,6 +307,13 @@ pub(crate) async fn many(conn: &mut AnyConnection, agents: &[AgentId]) -> Result
         }
     }
     Ok(found)
+}
+
+/// The next agents after this one in the order of their ids, without those that are blocked.
+pub(crate) async fn after(conn: &mut AnyConnection, last: Option<AgentId>, limit: u32) -> Result<Vec<Stored>> {
+    let last = last.map(|id| id.to_string()).unwrap_or_default();
+    let rows = sqlx::query(AFTER).bind(last).bind(i64::from(limit)).fetch_all(conn).await?;
+    rows.iter().map(stored).collect()
 }
 
 async fn ids(conn: &mut AnyConnection, query: &'static str, since: Option<i64>) -> Result<Vec<AgentId>> {

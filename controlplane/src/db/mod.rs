@@ -166,6 +166,7 @@ pub fn all_queries() -> Vec<(&'static str, &'static str)> {
         crate::pulse::store::QUERIES,
         crate::relay::counts::QUERIES,
         crate::relay::store::QUERIES,
+        crate::report::store::QUERIES,
         crate::submissions::store::QUERIES,
         &crate::relay::counts::made_queries(),
         &crate::relay::store::made_queries(),

@@ -43,6 +43,7 @@ documents! {
     "PULSE" "When an agent counts as online, how that is found out, and what each verdict means.";
     "ARD" "The directory for others: an ARD registry, an AI Catalog, and an A2A agent that finds agents.";
     "LISTING" "How lists are ordered, what a good entry has, and how agents rise and fall.";
+    "STATE_REPORT" "What an edition of the state report counts, what its words mean, and how to make one.";
     "AGENT_CARD" "What a card may say, how faults are named, and the history of replaced cards.";
     "extensions/service-class" "The A2A extension that says what it means when an agent does not answer.";
     "EVENT_STREAM" "The live feed: topics, kinds, their exact members, and how to resume.";

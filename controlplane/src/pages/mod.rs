@@ -9,6 +9,7 @@
 //! | `/runbooks/{name}` | the runbooks among them |
 //! | `/extensions/{name}` | the A2A extensions among them |
 //! | `/errors/`, `/errors/{code}`, `/errors/{code}.txt` | the error catalogue |
+//! | `/state-of-a2a/`, `/state-of-a2a/{edition}`, its files | the editions of the state report that were published |
 //! | `/llms.txt`, `/llms-full.txt` | onboarding for agents; with every document inlined |
 //! | `/examples/minimal_agent.py` | the reference agent, which dials this server by default |
 //! | `/robots.txt` | what crawlers may read, and where the catalogue is |
@@ -19,6 +20,7 @@
 
 mod assets;
 mod docs;
+mod editions;
 mod errors;
 mod examples;
 mod home;
@@ -53,6 +55,9 @@ pub fn routes() -> Router<Exchange> {
         .route("/errors", get(errors::index))
         .route("/errors/", get(errors::index))
         .route("/errors/{code}", get(errors::code))
+        .route("/state-of-a2a", get(editions::index))
+        .route("/state-of-a2a/", get(editions::index))
+        .route("/state-of-a2a/{file}", get(editions::file))
         .route("/llms.txt", get(llms::short))
         .route("/llms-full.txt", get(llms::full))
         .route("/robots.txt", get(robots::robots))

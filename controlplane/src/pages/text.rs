@@ -10,6 +10,8 @@ use super::assets::fingerprint;
 pub(super) const MARKDOWN: &str = "text/markdown; charset=utf-8";
 /// Plain text.
 pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
+/// JSON.
+pub(super) const JSON: &str = "application/json";
 /// Python.
 pub(super) const PYTHON: &str = "text/x-python; charset=utf-8";
 

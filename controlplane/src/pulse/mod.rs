@@ -27,5 +27,5 @@ mod schedule;
 pub(crate) mod store;
 
 pub(crate) use hosts::Hosts;
-pub(crate) use model::Pulse;
+pub(crate) use model::{Pulse, Verdict};
 pub(crate) use run::run;

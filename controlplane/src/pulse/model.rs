@@ -58,6 +58,15 @@ pub(crate) fn score(before: Option<f64>, verdict: Verdict) -> Option<f64> {
     Some(before.map_or(worth, |before| before + NEWEST * (worth - before)))
 }
 
+/// Microseconds that the parts of a probe took, each to the end of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Took {
+    /// The call, if there was one and an answer.
+    pub(crate) call_us: Option<i64>,
+    /// Fetching the agent's own card, if it was there.
+    pub(crate) card_us: Option<i64>,
+}
+
 /// How an agent's URL answered of late.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pulse {
@@ -72,6 +81,8 @@ pub(crate) struct Pulse {
     pub(crate) fresh_until: Option<i64>,
     /// Since when it has not been callable, unix milliseconds.
     pub(crate) failing_since: Option<i64>,
+    /// When a probe last found its present card at its host, unix milliseconds.
+    pub(crate) card_seen_at: Option<i64>,
 }
 
 impl Pulse {
@@ -83,6 +94,7 @@ impl Pulse {
         checked_at: None,
         fresh_until: None,
         failing_since: None,
+        card_seen_at: None,
     };
 
     /// Is it callable now, as far as its URL goes? The origin's proof is another condition.

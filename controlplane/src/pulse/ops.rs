@@ -149,7 +149,7 @@ async fn settle(exchange: &Exchange, due: &Due, outcome: &Outcome) -> Result<()>
     let record = follow(record, outcome, now_ms, counts_until);
     let history = History { verdict: outcome.verdict, failures: record.failures, neighbours };
     let next_at = now_ms + schedule::next_probe(history, set_ms, chance());
-    store::save(&mut tx, agent, &Record { proved_at, ..record }, outcome.latency_us, next_at).await?;
+    store::save(&mut tx, agent, &Record { proved_at, ..record }, outcome.took, next_at).await?;
     tx.commit().await?;
     tracing::debug!(%agent, verdict = outcome.verdict.as_str(), reason = outcome.reason, "probed");
     Ok(())
@@ -186,6 +186,7 @@ fn follow(before: Record, outcome: &Outcome, now_ms: i64, counts_until: Option<i
         checked_at: Some(now_ms),
         fresh_until: counts_until.filter(|_| is_callable),
         failing_since: if is_callable { None } else { before.pulse.failing_since.or(Some(now_ms)) },
+        card_seen_at: if outcome.found == Found::Same { Some(now_ms) } else { before.pulse.card_seen_at },
     };
     let failures = if is_callable { 0 } else { before.failures.saturating_add(1) };
     let card_path = outcome.card_path.clone().or(before.card_path);

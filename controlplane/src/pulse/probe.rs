@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::judge::{self, Found, Next};
 use super::line::Line;
-use super::model::Verdict;
+use super::model::{Took, Verdict};
 use super::store::Record;
 use crate::agents::{self, Stored};
 use crate::relay::direct::{Failure, Heard, Inquiry, Respondent};
@@ -29,15 +29,15 @@ pub(crate) struct Outcome {
     pub(crate) found: Found,
     /// Where that was.
     pub(crate) card_path: Option<String>,
-    /// Microseconds from the call to the end of its answer, if there was a call and an answer.
-    pub(crate) latency_us: Option<i64>,
+    /// How long its parts took.
+    pub(crate) took: Took,
     /// Its host says that it will never be there again.
     pub(crate) is_gone: bool,
 }
 
 impl Outcome {
     pub(crate) fn end(verdict: Verdict, reason: &'static str, found: Found, card_path: Option<String>) -> Self {
-        Self { verdict, reason: Some(reason), found, card_path, latency_us: None, is_gone: false }
+        Self { verdict, reason: Some(reason), found, card_path, took: Took::default(), is_gone: false }
     }
 
     /// The operator does not want it to be asked.
@@ -53,7 +53,7 @@ impl Outcome {
 
 /// Probes an agent.
 pub(crate) async fn probe(exchange: &Exchange, agent: &Stored, record: &Record, host: &Respondent) -> Outcome {
-    let (found, card_path) = find_card(exchange, agent, record.card_path.as_deref(), host).await;
+    let (found, card_path, card_us) = find_card(exchange, agent, record.card_path.as_deref(), host).await;
     match judge::after_card(found, record.is_vouched_for()) {
         Next::Call => {}
         Next::End(verdict, reason) => return Outcome::end(verdict, reason, found, card_path),
@@ -62,19 +62,20 @@ pub(crate) async fn probe(exchange: &Exchange, agent: &Stored, record: &Record, 
             return Outcome { is_gone: true, ..ended };
         }
     }
-    call(host, found, card_path, async |inquiry| host.ask(exchange, inquiry, DEADLINE).await).await
+    call(host, (found, card_path, card_us), async |inquiry| host.ask(exchange, inquiry, DEADLINE).await).await
 }
 
 /// Probes an agent over its line. Whether it serves a card there says nothing of who it is: the line does. But one that does
 /// not answer for its card does not answer.
 pub(crate) async fn over_line(exchange: &Exchange, agent: &Stored, line: &Line) -> Outcome {
-    let (mut found, mut card_path) = (Found::Nothing, None);
+    let (mut found, mut card_path, mut card_us) = (Found::Nothing, None, None);
     for path in [CARD, OLD_CARD] {
         let Some(inquiry) = line.speaks.document(path) else { continue };
+        let began = Instant::now();
         let heard = line.ask(exchange, inquiry, DEADLINE).await;
         found = judge::card(heard.as_ref().map_err(|failure| *failure), |card| agents::is_named(card, agent));
         if found == Found::Same {
-            card_path = Some(path.to_owned());
+            (card_path, card_us) = (Some(path.to_owned()), Some(microseconds(began)));
         }
         if found.ends_the_search() {
             break;
@@ -84,33 +85,34 @@ pub(crate) async fn over_line(exchange: &Exchange, agent: &Stored, line: &Line) 
         let (verdict, reason) = judge::failed(failure);
         return Outcome::end(verdict, reason, found, None);
     }
-    call(&line.speaks, found, card_path, async |inquiry| line.ask(exchange, inquiry, DEADLINE).await).await
+    call(&line.speaks, (found, card_path, card_us), async |inquiry| line.ask(exchange, inquiry, DEADLINE).await).await
 }
 
-/// The call that changes nothing, and what its answer means.
+/// The call that changes nothing, and what its answer means. The card is known already: what was found, where, and how many
+/// microseconds it took.
 async fn call(
     host: &Respondent,
-    found: Found,
-    card_path: Option<String>,
+    (found, card_path, card_us): (Found, Option<String>, Option<i64>),
     ask: impl AsyncFnOnce(Inquiry) -> Result<Heard, Failure>,
 ) -> Outcome {
     let id = Uuid::new_v4().to_string();
     let Some((inquiry, binding, era)) = host.task(&id) else { return Outcome::nobody_to_ask() };
     let began = Instant::now();
     let heard = ask(inquiry).await;
-    let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
+    let took = Took { call_us: heard.is_ok().then(|| microseconds(began)), card_us };
     let (verdict, reason) = judge::call(heard.as_ref().map_err(|failure| *failure), binding, era, &id);
-    Outcome { verdict, reason, found, card_path, latency_us: heard.is_ok().then_some(took), is_gone: false }
+    Outcome { verdict, reason, found, card_path, took, is_gone: false }
 }
 
 /// Looks for the card where it was last, then where it may be: at the host's own place, below the agent's path, and where it
-/// was before A2A 0.3. A card below a path speaks only for what is there. Gives where the agent's own card is, too.
+/// was before A2A 0.3. A card below a path speaks only for what is there. Gives where the agent's own card is, too, and
+/// how many microseconds it took to get.
 async fn find_card(
     exchange: &Exchange,
     agent: &Stored,
     last: Option<&str>,
     host: &Respondent,
-) -> (Found, Option<String>) {
+) -> (Found, Option<String>, Option<i64>) {
     let mut places: Vec<(String, &str)> =
         [(CARD, ""), (CARD, host.path()), (OLD_CARD, "")].map(|(path, scope)| (format!("{scope}{path}"), scope)).into();
     places.dedup();
@@ -119,17 +121,23 @@ async fn find_card(
     let mut all = Found::Nothing;
     for (path, scope) in places {
         let Some(inquiry) = host.document(&path) else { continue };
+        let began = Instant::now();
         let heard = host.ask(exchange, inquiry, DEADLINE).await;
+        let took = microseconds(began);
         let found = judge::card(heard.as_ref().map_err(|failure| *failure), |card| {
             agents::is_named(card, agent) && host.is_named_by(card, scope)
         });
         if found == Found::Same {
-            return (found, Some(path));
+            return (found, Some(path), Some(took));
         }
         all = all.and(found);
         if found.ends_the_search() {
             break;
         }
     }
-    (all, None)
+    (all, None, None)
+}
+
+fn microseconds(since: Instant) -> i64 {
+    i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX)
 }

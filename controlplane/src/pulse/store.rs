@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::line::PARKED;
-use super::model::{Pulse, Verdict};
+use super::model::{Pulse, Took, Verdict};
 use crate::auth::store::id;
 use crate::db::batch::{self, BATCH, batch};
 use crate::db::{Result, queries};
@@ -16,7 +16,7 @@ queries! {
     ENROL = "INSERT INTO pulse (agent, card_at, next_at, verdict, failures, probes) VALUES ($1, $2, $3, 'unknown', 0, 0) \
              ON CONFLICT (agent) DO UPDATE SET card_at = excluded.card_at, next_at = excluded.next_at, host = NULL, \
              verdict = 'unknown', reason = NULL, checked_at = NULL, fresh_until = NULL, failing_since = NULL, \
-             failures = 0, card_path = NULL, proved_at = NULL";
+             failures = 0, card_path = NULL, proved_at = NULL, card_seen_at = NULL";
     LEAVE = "DELETE FROM pulse WHERE agent = $1 AND barred = 0";
     ENROL_LINE = "INSERT INTO pulse (agent, card_at, next_at, verdict, failures, probes, host) \
                   SELECT id, card_at, $1, 'unknown', 0, 0, 'line' FROM agents WHERE id = $2 AND blocked_at IS NULL \
@@ -39,11 +39,11 @@ queries! {
     NEIGHBOURS = "SELECT COUNT(*) AS n FROM pulse WHERE host = (SELECT host FROM pulse WHERE agent = $1)";
     RECORD = "SELECT p.*, a.origin_proven_at FROM pulse p JOIN agents a ON a.id = p.agent WHERE p.agent = $1";
     SAVE = "UPDATE pulse SET verdict = $1, reason = $2, score = $3, checked_at = $4, fresh_until = $5, \
-            failing_since = $6, failures = $7, probes = probes + 1, card_path = $8, proved_at = $9, next_at = $10 \
-            WHERE agent = $11";
-    ADD_PROBE = "INSERT INTO probes (agent, slot, at, verdict, latency_us) VALUES ($1, $2, $3, $4, $5) \
+            failing_since = $6, failures = $7, probes = probes + 1, card_path = $8, proved_at = $9, next_at = $10, \
+            card_seen_at = $11 WHERE agent = $12";
+    ADD_PROBE = "INSERT INTO probes (agent, slot, at, verdict, latency_us, card_us) VALUES ($1, $2, $3, $4, $5, $6) \
                  ON CONFLICT (agent, slot) DO UPDATE SET at = excluded.at, verdict = excluded.verdict, \
-                 latency_us = excluded.latency_us";
+                 latency_us = excluded.latency_us, card_us = excluded.card_us";
     EXTEND_SPAN = "UPDATE pulse_spans SET ended_at = $1 WHERE agent = $2 AND ended_at >= $3";
     OPEN_SPAN = "INSERT INTO pulse_spans (agent, started_at, ended_at) VALUES ($1, $2, $3) \
                  ON CONFLICT (agent, started_at) DO UPDATE SET ended_at = excluded.ended_at";
@@ -92,6 +92,7 @@ fn pulse(row: &AnyRow) -> Result<Pulse> {
         checked_at: row.try_get("checked_at")?,
         fresh_until: row.try_get("fresh_until")?,
         failing_since: row.try_get("failing_since")?,
+        card_seen_at: row.try_get("card_seen_at")?,
     })
 }
 
@@ -198,17 +199,17 @@ pub(crate) async fn save(
     tx: &mut AnyConnection,
     agent: AgentId,
     record: &Record,
-    latency_us: Option<i64>,
+    took: Took,
     next_at: i64,
 ) -> Result<()> {
-    let Pulse { verdict, reason, score, checked_at, fresh_until, failing_since } = &record.pulse;
+    let Pulse { verdict, reason, score, checked_at, fresh_until, failing_since, card_seen_at } = &record.pulse;
     let millionths = score.map(|score| (score * MILLION).round() as i64);
     let query = sqlx::query(SAVE).bind(verdict.as_str()).bind(reason.clone()).bind(millionths).bind(*checked_at);
     let query = query.bind(*fresh_until).bind(*failing_since).bind(i64::from(record.failures));
-    let query = query.bind(record.card_path.clone()).bind(record.proved_at).bind(next_at).bind(agent.to_string());
-    query.execute(&mut *tx).await?;
+    let query = query.bind(record.card_path.clone()).bind(record.proved_at).bind(next_at).bind(*card_seen_at);
+    query.bind(agent.to_string()).execute(&mut *tx).await?;
     let query = sqlx::query(ADD_PROBE).bind(agent.to_string()).bind(record.probes % RING).bind(*checked_at);
-    query.bind(verdict.as_str()).bind(latency_us).execute(&mut *tx).await?;
+    query.bind(verdict.as_str()).bind(took.call_us).bind(took.card_us).execute(&mut *tx).await?;
     let now_ms = checked_at.unwrap_or_default();
     let Some(until) = *fresh_until else {
         sqlx::query(END_SPAN).bind(now_ms).bind(agent.to_string()).execute(tx).await?;

@@ -16,4 +16,5 @@ pub mod ops;
 mod run;
 pub(crate) mod store;
 
+pub(crate) use model::STATUSES;
 pub(crate) use run::run;

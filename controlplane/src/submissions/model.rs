@@ -23,7 +23,7 @@ impl Status {
     const ALL: [Status; 6] = [Self::Queued, Self::Indexed, Self::Catalog, Self::Known, Self::Failed, Self::Gone];
 
     /// The word in the API, and in the database.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Indexed => "indexed",
@@ -39,6 +39,16 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
+
+/// The words of all statuses.
+pub(crate) const STATUSES: [&str; 6] = [
+    Status::Queued.as_str(),
+    Status::Indexed.as_str(),
+    Status::Catalog.as_str(),
+    Status::Known.as_str(),
+    Status::Failed.as_str(),
+    Status::Gone.as_str(),
+];
 
 /// Milliseconds until a URL that could not be reached is looked at again, try by try; then no more.
 const RETRIES_MS: [i64; 3] = [5 * 60_000, 3_600_000, 24 * 3_600_000];

@@ -19,6 +19,7 @@ mod meaning;
 mod moderation;
 mod presence;
 mod pulse;
+mod report;
 mod stream;
 mod submissions;
 mod upkeep;

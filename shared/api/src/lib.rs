@@ -10,6 +10,7 @@
 //! | [`auth`] | keys, tokens, revocation |
 //! | [`discovery`] | finding an agent for a task |
 //! | [`relay`] | the record of calls, statistics, status |
+//! | [`report`] | editions of the state report |
 //! | [`submissions`] | URLs to be crawled |
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
@@ -23,6 +24,7 @@ pub mod discovery;
 pub mod events;
 pub mod problem;
 pub mod relay;
+pub mod report;
 pub mod submissions;
 pub mod time;
 

@@ -1,6 +1,7 @@
 //! The commands and their help. Settings of the servers come from the table in [`crate::config::table`].
 
 mod carry;
+mod report;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Flags;
 use crate::config::table;
 pub use carry::{DialArgs, ExposeArgs};
+pub use report::{ReportArgs, ReportFormat};
 
 /// Landline: agents dial out once and are reachable by id from then on.
 #[derive(Debug, Parser)]
@@ -70,6 +72,9 @@ pub enum Command {
     /// Make a data directory from a backup.
     #[command(after_help = RESTORE)]
     Restore(RestoreArgs),
+    /// Count the directory: an edition of the state report.
+    #[command(after_help = report::REPORT)]
+    Report(ReportArgs),
     /// The operator's word on agents and switches of a running server.
     Admin {
         /// Where the server is.

@@ -1,5 +1,5 @@
-//! The command line: servers (`up`, `exchange`, `switch`), the operator's tools (`node`, `admin`, `backup`, `restore`)
-//! and clients (`agent`, `expose`, `dial`, `call`, `status`).
+//! The command line: servers (`up`, `exchange`, `switch`), the operator's tools (`node`, `admin`, `report`, `backup`,
+//! `restore`) and clients (`agent`, `expose`, `dial`, `call`, `status`).
 //!
 //! | module | what it does |
 //! |---|---|

@@ -39,6 +39,7 @@ fn the_help_texts_are_as_kept() {
         &["status"],
         &["backup"],
         &["restore"],
+        &["report"],
         &["admin"],
         &["completions"],
     ] {

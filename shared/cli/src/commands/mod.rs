@@ -10,6 +10,7 @@ mod exchange;
 mod expose;
 mod membership;
 mod node;
+mod report;
 mod restore;
 mod status;
 mod switch;
@@ -38,6 +39,7 @@ pub fn dispatch(command: Command) -> Outcome {
         Command::Status(args) => status::run(&args),
         Command::Backup(args) => backup::run(&args).into(),
         Command::Restore(args) => restore::run(&args).into(),
+        Command::Report(args) => report::run(&args).into(),
         Command::Admin { ask, command } => admin::run(&ask, command).into(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "landline", &mut std::io::stdout());
