@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, ORIGIN, VARY};
+use http::header::{ALLOW, AUTHORIZATION, ORIGIN, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use landline_wire::error::{Code, Problem};
 use landline_wire::limits::MAX_REQUEST_ID_CHARS;
@@ -47,7 +47,8 @@ pub async fn apply(State(exchange): State<Exchange>, mut request: Request, next:
         match admitted {
             Ok(principal) => {
                 request.extensions_mut().insert(principal);
-                next.run(request).await
+                let response = next.run(request).await;
+                if method == Method::OPTIONS { options(response) } else { response }
             }
             Err(error) => error.into_response(),
         }
@@ -130,6 +131,15 @@ fn preflight(allowed: bool) -> Response {
         set("access-control-max-age", "600");
     }
     response
+}
+
+/// The answer to `OPTIONS`: what the path allows, which a router says when it refuses the method.
+fn options(mut response: Response) -> Response {
+    let allowed = response.headers_mut().remove(ALLOW).filter(|_| response.status() == StatusCode::METHOD_NOT_ALLOWED);
+    match allowed.and_then(|methods| HeaderValue::from_str(&format!("{},OPTIONS", methods.to_str().ok()?)).ok()) {
+        Some(methods) => (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response(),
+        None => response,
+    }
 }
 
 fn finish(headers: &mut HeaderMap, request_id: &str, allowed_origin: Option<HeaderValue>) {

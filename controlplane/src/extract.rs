@@ -168,7 +168,7 @@ async fn path_text(parts: &mut Parts, state: &Exchange) -> Result<String> {
     Ok(text)
 }
 
-/// The query's parameters. Unknown ones are ignored; of repeated ones the first counts.
+/// The query's parameters. Each is given once; unknown ones are ignored.
 #[derive(Debug, Clone, Default)]
 pub struct Params(Vec<(String, String)>);
 
@@ -182,6 +182,12 @@ impl FromRequestParts<Exchange> for Params {
         if let Some((name, _)) = pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
             let name = name.replace('\0', "");
             return Err(Error::invalid(name, "The query must not contain the character U+0000."));
+        }
+        // Of two values nobody could say which one counts, and whoever stands between may see it otherwise.
+        let twice =
+            pairs.iter().enumerate().find(|(at, (name, _))| pairs[..*at].iter().any(|(other, _)| other == name));
+        if let Some((_, (name, _))) = twice {
+            return Err(Error::invalid(name, format!("`{name}` must be given once.")));
         }
         Ok(Self(pairs))
     }

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderName, StatusCode};
 use landline_api::Listing;
 use landline_api::agents::{Agent, Registered, Reliability};
 
@@ -18,9 +18,10 @@ pub(crate) async fn register(
     State(exchange): State<Exchange>,
     principal: Principal,
     body: JsonBody,
-) -> Result<(StatusCode, [(http::HeaderName, &'static str); 1], Json<Registered>)> {
+) -> Result<(StatusCode, [(HeaderName, String); 2], Json<Registered>)> {
     let registered = ops::register(&exchange, &principal, &body).await?;
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(registered)))
+    let place = format!("{}/v1/agents/{}", exchange.config.prefix, registered.id);
+    Ok((StatusCode::CREATED, [(LOCATION, place), (CACHE_CONTROL, "no-store".to_owned())], Json(registered)))
 }
 
 /// `GET /v1/agents`

@@ -27,6 +27,7 @@ mod lists;
 mod many;
 mod model;
 mod nearest;
+mod operations;
 pub mod ops;
 mod relay_card;
 mod reliability;
@@ -36,8 +37,9 @@ pub(crate) mod store;
 pub mod trend;
 
 pub(crate) use a2a::v1 as card_v1;
-pub(crate) use card::normal_url;
+pub(crate) use card::{card_schema, normal_url};
 pub(crate) use many::Listed;
 pub(crate) use model::{Stored, is_named};
+pub(crate) use operations::operations;
 pub(crate) use reliability::ReliabilityCache;
 pub(crate) use standing::Callers;

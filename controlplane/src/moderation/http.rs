@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use landline_api::Page;
-use landline_api::admin::{Moderation, Node, Session};
+use landline_api::admin::{MAX_DRAIN_MS, MAX_REASON_CHARS, Moderation, Node, Session};
 use landline_wire::ids::NodeId;
 use serde_json::Value;
 
@@ -12,11 +12,6 @@ use super::ops;
 use crate::error::{Error, Result};
 use crate::extract::{AgentPath, JsonBody, Params, PathText, Principal};
 use crate::state::Exchange;
-
-/// Characters of a reason.
-const MAX_REASON_CHARS: usize = 500;
-/// Milliseconds within which a switch may be told to leave: an hour.
-const MAX_DRAIN_MS: u64 = 3_600_000;
 
 /// `POST /v1/admin/agents/{agent_id}/block`
 pub(crate) async fn block(

@@ -71,7 +71,10 @@ pub(super) async fn page(State(exchange): State<Exchange>) -> Result<Response> {
                 }
                 li {
                     a href="/docs/HTTP_API" { "The HTTP API" }
-                    p { "Register, find, call, watch: each endpoint with its errors." }
+                    p {
+                        "Register, find, call, watch: in prose, " a href="/docs/api" { "operation by operation" }
+                        ", or " a href="/openapi.json" { "for programs" } "."
+                    }
                 }
                 li {
                     a href="/docs/runbooks/two-bot-nat-demo" { "Two agents behind NAT" }

@@ -14,7 +14,7 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 pub(super) const PYTHON: &str = "text/x-python; charset=utf-8";
 
 /// The text, or 304 if `request` shows that the client has it.
-pub(super) fn answer(request: &HeaderMap, content_type: &'static str, text: String) -> Response {
+pub(crate) fn answer(request: &HeaderMap, content_type: &'static str, text: String) -> Response {
     let tag = format!("\"{}\"", fingerprint(&text));
     let has_it = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")

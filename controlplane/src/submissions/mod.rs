@@ -12,8 +12,10 @@
 mod crawl;
 pub(crate) mod http;
 mod model;
+mod operations;
 pub mod ops;
 mod run;
 pub(crate) mod store;
 
+pub(crate) use operations::operations;
 pub(crate) use run::run;

@@ -13,6 +13,7 @@
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
 //! | [`problem`] | the problem document, as a client reads it |
+//! | `schema` | with the feature of that name: JSON Schemas of all of these |
 
 pub mod admin;
 pub mod agents;
@@ -21,6 +22,8 @@ pub mod discovery;
 pub mod events;
 pub mod problem;
 pub mod relay;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod submissions;
 pub mod time;
 
@@ -28,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 /// A piece of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Page"))]
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -41,6 +45,7 @@ pub struct Page<T> {
 
 /// A piece of a list that can also be read on from a place, whatever was added before it meanwhile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Listing"))]
 pub struct Listing<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -56,6 +61,7 @@ pub struct Listing<T> {
 
 /// Events, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Feed"))]
 pub struct Feed<T> {
     /// The events.
     pub events: Vec<T>,
