@@ -39,8 +39,16 @@ def name_of(case):
     return case.operation.definition.raw.get("operationId")
 
 
+def hang_up(response, *_, **__):
+    """A connection that became a WebSocket takes no further request."""
+    if response.status_code == 101:
+        response.raw.close()
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if name_of(case) == "attach":
+        kwargs["hooks"] = {"response": hang_up}
     path = case.path_parameters or {}
     agent = path.get("agent_id")
     if name_of(case) in DESTROYS and agent in PROTECTED:

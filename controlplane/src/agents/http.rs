@@ -26,7 +26,7 @@ pub(crate) async fn register(
 
 /// `GET /v1/agents`
 pub(crate) async fn list(State(exchange): State<Exchange>, params: Params) -> Result<Json<Listing<Agent>>> {
-    let order = match params.get("sort") {
+    let order = match params.given("sort") {
         None | Some("newest") => Order::Newest,
         Some("trending") => Order::Trending,
         Some(_) => return Err(Error::invalid("sort", "`sort` must be newest or trending.")),

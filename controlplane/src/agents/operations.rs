@@ -26,11 +26,10 @@ pub(crate) fn operations() -> Vec<Operation> {
 /// A list that can be read on.
 fn list(operation: Operation) -> Operation {
     let cursor = query("cursor", text(), "The `next_cursor` of an earlier answer; instead of `offset`.");
-    operation.with_window().with(cursor).answers(200, "A piece of the list.").leads_to(&[(
-        "getAgent",
-        "agent_id",
-        "$response.body#/items/0/id",
-    )])
+    operation.with_window().with(cursor).answers(200, "A piece of the list.").leads_to(&[
+        ("getAgent", "agent_id", "$response.body#/items/0/id"),
+        ("callPost", "agent_id", "$response.body#/items/0/id"),
+    ])
 }
 
 fn lists() -> Vec<Operation> {

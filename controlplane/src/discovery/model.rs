@@ -12,7 +12,7 @@ use super::schema;
 use super::text;
 use super::weights::{Signal, Weights};
 use crate::error::{Error, Result};
-use crate::extract::{Params, Window};
+use crate::extract::{Params, Window, whole};
 use landline_wire::error::{Code, Problem};
 
 /// Characters of a parameter of a search: no label is longer.
@@ -110,8 +110,7 @@ pub(super) fn discover(body: &Value) -> Result<Discover> {
     };
     let max_results = match members.get("max_results") {
         None | Some(Value::Null) => DEFAULT_CANDIDATES,
-        Some(value) => value
-            .as_u64()
+        Some(value) => whole(value)
             .and_then(|count| u32::try_from(count).ok())
             .filter(|count| (1..=MAX_CANDIDATES).contains(count))
             .ok_or_else(|| Error::invalid("max_results", format!("`max_results` must be 1 to {MAX_CANDIDATES}.")))?,

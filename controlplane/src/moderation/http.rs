@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::ops;
 use crate::error::{Error, Result};
-use crate::extract::{AgentPath, JsonBody, Params, PathText, Principal};
+use crate::extract::{AgentPath, JsonBody, Params, PathText, Principal, whole};
 use crate::state::Exchange;
 
 /// `POST /v1/admin/agents/{agent_id}/block`
@@ -112,7 +112,7 @@ pub(crate) async fn drain(
     body: JsonBody,
 ) -> Result<StatusCode> {
     principal.admin()?;
-    let deadline_ms = body.value.get("deadline_ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_DRAIN_MS);
+    let deadline_ms = body.value.get("deadline_ms").and_then(whole).filter(|ms| *ms <= MAX_DRAIN_MS);
     let deadline_ms = deadline_ms.ok_or_else(|| {
         Error::invalid("deadline_ms", format!("`deadline_ms` must be a number from 0 to {MAX_DRAIN_MS}."))
     })?;

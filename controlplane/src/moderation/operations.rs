@@ -63,10 +63,15 @@ fn of_switches() -> Vec<Operation> {
         get("/v1/admin/sessions", http::sessions)
             .named("listSessions", "The lines that are up", "A piece at a time.")
             .with_window()
-            .answers(200, "A piece of the list."),
+            .answers(200, "A piece of the list.")
+            .leads_to(&[("blockAgent", "agent_id", "$response.body#/items/0/agent_id")]),
         get("/v1/admin/nodes", http::nodes)
             .named("listNodes", "The switches", "All of them, also those that were revoked.")
-            .answers(200, "The switches."),
+            .answers(200, "The switches.")
+            .leads_to(&[
+                ("drainNode", "node_id", "$response.body#/items/0/node_id"),
+                ("revokeNode", "node_id", "$response.body#/items/0/node_id"),
+            ]),
         post("/v1/admin/nodes/{node_id}/drain", http::drain)
             .named("drainNode", "Send a switch's lines away", "It takes no new ones.")
             .with(node_id())

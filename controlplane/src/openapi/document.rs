@@ -138,7 +138,11 @@ impl Components {
     }
 
     fn answer(&mut self, answer: &Answer) -> Value {
-        let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
+        let mut headers = match answer.status {
+            // What follows is another protocol.
+            101 => json!({}),
+            _ => json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}),
+        };
         for (name, about) in &answer.headers {
             headers[*name] = json!({"description": about, "required": true, "schema": {"type": "string"}});
         }

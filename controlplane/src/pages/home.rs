@@ -63,26 +63,33 @@ pub(super) async fn page(State(exchange): State<Exchange>) -> Result<Response> {
                     }
                 }
             }
-            h2 id="next" { "Where to go next" }
-            ul class="index" {
-                li {
-                    a href="/docs/RELAY_WIRE_PROTOCOL" { "The wire protocol" }
-                    p { "Everything an agent in any language has to speak: twelve kinds of frames and their rules." }
-                }
-                li {
-                    a href="/docs/HTTP_API" { "The HTTP API" }
-                    p {
-                        "Register, find, call, watch: in prose, " a href="/docs/api" { "operation by operation" }
-                        ", or " a href="/openapi.json" { "for programs" } "."
-                    }
-                }
-                li {
-                    a href="/docs/runbooks/two-bot-nat-demo" { "Two agents behind NAT" }
-                    p { "Five minutes with Docker: two containers without a published port call each other." }
-                }
-            }
+            (next())
         },
     ))
+}
+
+/// Where to read on.
+fn next() -> maud::Markup {
+    html! {
+        h2 id="next" { "Where to go next" }
+        ul class="index" {
+            li {
+                a href="/docs/RELAY_WIRE_PROTOCOL" { "The wire protocol" }
+                p { "Everything an agent in any language has to speak: twelve kinds of frames and their rules." }
+            }
+            li {
+                a href="/docs/HTTP_API" { "The HTTP API" }
+                p {
+                    "Register, find, call, watch: in prose, " a href="/docs/api" { "operation by operation" }
+                    ", or " a href="/openapi.json" { "for programs" } "."
+                }
+            }
+            li {
+                a href="/docs/runbooks/two-bot-nat-demo" { "Two agents behind NAT" }
+                p { "Five minutes with Docker: two containers without a published port call each other." }
+            }
+        }
+    }
 }
 
 fn figures(stats: &RelayStats) -> maud::Markup {

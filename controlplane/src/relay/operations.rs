@@ -3,7 +3,7 @@
 use landline_api::relay::RelayStatus;
 use landline_api::schema::AgentCard;
 use landline_wire::error::Code;
-use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_METHOD_CHARS};
+use landline_wire::limits::CALL_TIMEOUT_MS;
 use serde_json::{Value, json};
 
 use super::http;
@@ -49,7 +49,7 @@ fn call(operation: Operation) -> Operation {
             timeout,
             "Milliseconds for the agent to answer, if those are less than usual.",
         ))
-        .with(header("X-A2A-Method", json!({"type": "string", "maxLength": 4 * MAX_METHOD_CHARS}), about))
+        .with(header("X-A2A-Method", text(), about))
         .with(header("X-Agent-Authorization", text(), "Reaches the agent as `Authorization`."));
     let about = "Anything: it reaches the agent as it is.";
     let example = json!({"hello": "from bob"});
@@ -62,7 +62,7 @@ fn calls() -> Vec<Operation> {
     let as_message = "`message`: the body is sent as an A2A message. Only for an agent that is called at its own URL.";
     let whole = || {
         call(Operation::new(ANY, "/relay/{agent_id}").with(agent_id()))
-            .with(header("X-Landline-As", words(&["message"]), as_message))
+            .with(header("X-Landline-As", text(), as_message))
             .named(
                 "call",
                 "Call an agent",
@@ -141,6 +141,7 @@ fn ours() -> Vec<Operation> {
 }
 
 fn records() -> Vec<Operation> {
+    let cursor = json!({"type": "string", "pattern": "^c[0-7]?[0-9a-f]{1,15}$"});
     let party = |name, about| query(name, id(), about);
     vec![
         get("/v1/relay/recent", http::recent)
@@ -161,7 +162,7 @@ fn records() -> Vec<Operation> {
             .with(party("to", "Only calls to this agent."))
             .with(query("since", time(), "Not before."))
             .with(query("until", time(), "Before."))
-            .with(query("cursor", text(), "The `next_cursor` of an earlier answer."))
+            .with(query("cursor", cursor, "The `next_cursor` of an earlier answer."))
             .with(limit())
             .answers(200, "A piece of the log."),
     ]

@@ -23,7 +23,7 @@ on_both! {
         assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
         let answer = world.send(Method::OPTIONS, "/connect/v1/agents", None, None).await;
         answer.ok(204);
-        assert_eq!(answer.headers["allow"], "GET,HEAD,POST,OPTIONS");
+        assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
         world.send(Method::OPTIONS, "/connect/v1/nowhere", None, None).await.problem("not_found");
     }
 

@@ -24,13 +24,15 @@ pub struct Discover {
     pub task: String,
     /// Candidates wanted.
     #[serde(default = "default_candidates")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_CANDIDATES)))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1, max = MAX_CANDIDATES)))]
     pub max_results: u32,
     /// Only agents that can be called now.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub live_only: bool,
     /// With the reasons for each score.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub why: bool,
 }
 

@@ -56,8 +56,9 @@ fn object(members: &[Member]) -> Value {
         .iter()
         .map(|member| {
             let mut schema = describe(member.shape);
-            if member.role != Role::Must {
-                or_absent(&mut schema);
+            match member.role {
+                Role::Must => not_empty(&mut schema),
+                Role::May | Role::Ours | Role::Old => or_absent(&mut schema),
             }
             if member.role == Role::Old {
                 schema["deprecated"] = true.into();
@@ -68,6 +69,13 @@ fn object(members: &[Member]) -> Value {
     let required: Vec<&str> =
         members.iter().filter(|member| member.role == Role::Must).map(|member| member.name).collect();
     json!({"type": "object", "properties": properties, "required": required})
+}
+
+/// An empty text counts as missing.
+fn not_empty(schema: &mut Value) {
+    if schema["minLength"] == 0 {
+        schema["minLength"] = 1.into();
+    }
 }
 
 /// Lets null and the empty text stand for a member that is not there.
