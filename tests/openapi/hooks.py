@@ -65,5 +65,7 @@ def after_call(context, case, response):
     if name == "registerAgent" and response.status_code == 201:
         registered = response.json()
         keys[registered["id"]] = registered["api_key"]
+    elif name == "removeAgent" and response.status_code == 204:
+        keys.pop(case.path_parameters["agent_id"], None)
     elif name == "rotateKey" and response.status_code == 200:
         keys[case.path_parameters["agent_id"]] = response.json()["api_key"]

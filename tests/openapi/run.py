@@ -1,7 +1,9 @@
 """Runs schemathesis against a real relay: `run.py [FLAG...]`; flags are those of `schemathesis run`.
 
+First the document's own examples are held against its schemas.
+
 A relay of its own is started on loopback, with rate limits off, and an agent that answers every call. `LANDLINE_BIN` is
-the program under test. Only the standard library is used here; schemathesis is in the venv whose interpreter runs this.
+the program under test. The interpreter is that of the venv with schemathesis in it.
 """
 
 import contextlib
@@ -15,6 +17,8 @@ import tempfile
 import threading
 import time
 import urllib.request
+
+import jsonschema_rs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -110,11 +114,45 @@ def open_stage(exits, folder):
     }
 
 
+def described(document):
+    """Everything with a schema and examples: a name for it, its schema, and each example."""
+    contents = []
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            name = f"{method} {path}"
+            for parameter in operation["parameters"]:
+                contents.append((f"{name}: {parameter['name']}", parameter))
+            answers = [*operation["responses"].values(), operation.get("requestBody", {})]
+            contents += [(name, content) for answer in answers for content in answer.get("content", {}).values()]
+    for name, answer in document["components"]["responses"].items():
+        contents += [(name, content) for content in answer["content"].values()]
+    for name, content in contents:
+        examples = [example["value"] for example in content.get("examples", {}).values()]
+        for example in [*examples, *([content["example"]] if "example" in content else [])]:
+            if "schema" in content:
+                yield name, content["schema"], example
+
+
+def check_examples(document):
+    """Every example must be one of what it is an example of."""
+    count, wrong = 0, []
+    for name, schema, example in described(document):
+        validator = jsonschema_rs.Draft202012Validator(
+            schema | {"components": document["components"]}, validate_formats=True
+        )
+        count += 1
+        wrong += [f"{name}: {error.message} at {error.instance_path}" for error in validator.iter_errors(example)]
+    if wrong or count < 100:
+        raise RuntimeError(f"{count} examples, of which do not hold:\n" + "\n".join(wrong))
+    print(f"{count} examples hold")
+
+
 def main():
     schemathesis = pathlib.Path(sys.executable).parent / "schemathesis"
     with contextlib.ExitStack() as exits:
         folder = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="landline-openapi-")))
         url, found = open_stage(exits, folder)
+        check_examples(ask(f"{url}/openapi.json"))
         command = [schemathesis, "--config-file", HERE / "schemathesis.toml", "run", f"{url}/openapi.json", *sys.argv[1:]]
         return subprocess.run(command, cwd=folder, env={**os.environ, **found}, check=False).returncode
 

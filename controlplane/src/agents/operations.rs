@@ -3,21 +3,12 @@
 use landline_api::agents::{Register, Update};
 use landline_api::schema::AgentCard;
 use landline_wire::error::Code;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{card_http as cards, http};
+use crate::openapi::examples;
 use crate::openapi::parameters::{flag, header, query, text, time, words};
 use crate::openapi::{MISSING, Operation, Who, delete, get, patch, post, put};
-
-/// A card that can be registered.
-fn card() -> Value {
-    json!({
-        "name": "alice-1f2a8c",
-        "description": "Echoes what it is told.",
-        "version": "1.0.0",
-        "skills": [{"id": "echo", "name": "Echo", "description": "Gives the body back.", "tags": ["echo"]}],
-    })
-}
 
 pub(crate) fn operations() -> Vec<Operation> {
     [lists(), one(), given_cards()].into_iter().flatten().collect()
@@ -26,7 +17,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 /// A list that can be read on.
 fn list(operation: Operation) -> Operation {
     let cursor = query("cursor", text(), "The `next_cursor` of an earlier answer; instead of `offset`.");
-    operation.with_window().with(cursor).answers(200, "A piece of the list.").leads_to(&[
+    operation.with_window().with(cursor).answers(200, "A piece of the list.").such_as(&examples::agents()).leads_to(&[
         ("getAgent", "agent_id", "$response.body#/items/0/id"),
         ("callPost", "agent_id", "$response.body#/items/0/id"),
     ])
@@ -44,10 +35,11 @@ fn lists() -> Vec<Operation> {
             )
             .takes::<Register>(
                 "The card, in either spelling, and beside it how the agent is shown and who may call it.",
-                json!({"card": card(), "access": "agents"}),
+                json!({"card": examples::card(), "access": "agents"}),
             )
             .fails(&[Code::NotAuthorized, Code::InvalidCard, Code::NameTaken, Code::UrlTaken, Code::Conflict])
             .answers(201, "The agent is registered.")
+            .such_as(&examples::registered())
             .header("Location", "Where its row is.")
             .leads_to(&[
                 ("getAgent", "agent_id", "$response.body#/id"),
@@ -86,7 +78,8 @@ fn one() -> Vec<Operation> {
         get("/v1/agents/{agent_id}", http::get)
             .named("getAgent", "An agent's row", "What the directory shows of it.")
             .fails(&MISSING)
-            .answers(200, "The row."),
+            .answers(200, "The row.")
+            .such_as(&examples::agent()),
         patch("/v1/agents/{agent_id}", http::update)
             .named(
                 "updateAgent",
@@ -119,11 +112,13 @@ fn one() -> Vec<Operation> {
                 "Uptime, latency and success of the last day and week.",
             )
             .fails(&MISSING)
-            .answers(200, "The figures."),
+            .answers(200, "The figures.")
+            .such_as(&examples::reliability()),
         get("/v1/agents/{agent_id}/pulse", http::pulse)
             .named("getPulse", "How an agent's URL answered", "The verdict of now, and the last probes.")
             .fails(&MISSING)
-            .answers(200, "The verdict and the probes."),
+            .answers(200, "The verdict and the probes.")
+            .such_as(&examples::pulses()),
     ]
 }
 
@@ -135,6 +130,7 @@ fn shown(operation: Operation) -> Operation {
         .with(header("If-None-Match", text(), known))
         .fails(&MISSING)
         .answers_json::<AgentCard>(200, "The card.")
+        .such_as(&examples::card())
         .header("ETag", "Of this very text.")
         .header("Cache-Control", "How long it may be shown without asking again.")
         .header("Last-Modified", "Since when it is so.")
@@ -157,7 +153,7 @@ fn given_cards() -> Vec<Operation> {
                 text(),
                 "`ETag`s of the card that was read: another one is not replaced, but 409.",
             ))
-            .takes::<AgentCard>("The card, or an object with it as `card`.", card())
+            .takes::<AgentCard>("The card, or an object with it as `card`.", examples::card())
             .fails(&MISSING)
             .fails(&[Code::InvalidCard, Code::NameTaken, Code::UrlTaken, Code::Conflict])
             .answers(200, "The row as it is now."),
@@ -166,6 +162,7 @@ fn given_cards() -> Vec<Operation> {
             .with_window()
             .fails(&MISSING)
             .answers(200, "A piece of the list.")
+            .such_as(&examples::cards())
             .leads_to(&[("getFormerCard", "n", "$response.body#/items/0/n")]),
         shown(get("/v1/agents/{agent_id}/card/history/{n}", cards::former).named(
             "getFormerCard",

@@ -5,7 +5,7 @@ use landline_wire::error::Code;
 use serde_json::json;
 
 use super::http;
-use crate::openapi::{MISSING, Operation, Who, get, post};
+use crate::openapi::{MISSING, Operation, Who, examples, get, post};
 
 pub(crate) fn operations() -> Vec<Operation> {
     let jwks = |path, id| {
@@ -17,7 +17,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         post("/v1/auth/verify", http::verify)
             .named("verifyCredential", "Whose credential is this?", "Says whose an API key or a token is.")
             .by(Who::Caller)
-            .answers(200, "It counts."),
+            .answers(200, "It counts.")
+            .such_as(&examples::verified()),
         post("/v1/auth/token", http::token)
             .named("issueToken", "Get a token", "A short-lived JWT that stands for the API key in calls and on lines.")
             .by(Who::KeyHolder)
@@ -36,7 +37,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             )
             .by(Who::Owner)
             .fails(&MISSING)
-            .answers(200, "The new key, which is shown only this once."),
+            .answers(200, "The new key, which is shown only this once.")
+            .such_as(&examples::rotated()),
         jwks("/.well-known/jwks.json", "getJwks"),
         jwks("/.well-known/jwks.json", "getRootJwks").at_root(),
     ]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::http;
 use super::schema::LABEL_CHARS;
+use crate::openapi::examples;
 use crate::openapi::parameters::{flag, query};
 use crate::openapi::{Operation, get, post};
 
@@ -28,20 +29,23 @@ pub(crate) fn operations() -> Vec<Operation> {
             .with(query("provider", label(), "Who runs it, without regard to case."))
             .with(query("online", flag(), "Only agents that can be called now, or only the others."))
             .with_window()
-            .answers(200, "Rows, best first, each with its score and pieces of text around the words."),
+            .answers(200, "Rows, best first, each with its score and pieces of text around the words.")
+            .such_as(&examples::hits()),
         post("/v1/discover", http::discover)
             .named("discoverAgents", "Find agents for a task", "Relevance times reliability, in one round trip.")
             .takes::<Discover>(
                 "What is to be done.",
                 json!({"task": "Translate this rental contract from German to Spanish", "max_results": 3}),
             )
-            .answers(200, "The candidates, best first."),
+            .answers(200, "The candidates, best first.")
+            .such_as(&examples::candidates()),
         get("/v1/agents/facets", http::facets)
             .named(
                 "getFacets",
                 "What agents can be narrowed by",
                 "The most frequent labels, with their numbers of agents.",
             )
-            .answers(200, "The labels."),
+            .answers(200, "The labels.")
+            .such_as(&examples::facets()),
     ]
 }

@@ -5,6 +5,7 @@ use landline_wire::error::Code;
 use serde_json::json;
 
 use super::http;
+use crate::openapi::examples;
 use crate::openapi::parameters::{id, path};
 use crate::openapi::{Operation, Parameter, Who, get, post};
 
@@ -14,7 +15,10 @@ pub(crate) fn operations() -> Vec<Operation> {
 
 fn of_agents() -> Vec<Operation> {
     let judged = |operation: Operation| {
-        operation.fails(&[Code::NotFound, Code::Gone]).answers(200, "What holds for the agent now.")
+        operation
+            .fails(&[Code::NotFound, Code::Gone])
+            .answers(200, "What holds for the agent now.")
+            .such_as(&examples::moderation())
     };
     vec![
         judged(
@@ -64,10 +68,12 @@ fn of_switches() -> Vec<Operation> {
             .named("listSessions", "The lines that are up", "A piece at a time.")
             .with_window()
             .answers(200, "A piece of the list.")
+            .such_as(&examples::sessions())
             .leads_to(&[("blockAgent", "agent_id", "$response.body#/items/0/agent_id")]),
         get("/v1/admin/nodes", http::nodes)
             .named("listNodes", "The switches", "All of them, also those that were revoked.")
             .answers(200, "The switches.")
+            .such_as(&examples::nodes())
             .leads_to(&[
                 ("drainNode", "node_id", "$response.body#/items/0/node_id"),
                 ("revokeNode", "node_id", "$response.body#/items/0/node_id"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landline_wire::error::Code;
+use landline_wire::error::{Code, Origin, Problem};
 use landline_wire::limits::MAX_REQUEST_ID_CHARS;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -13,7 +13,9 @@ use super::{Section, sections};
 use crate::agents;
 
 /// What is collected on the way through the operations, under the names by which they refer to it.
-struct Components {
+struct Components<'a> {
+    /// Where problem documents point.
+    origin: &'a Origin,
     /// Of what is answered.
     given: SchemaGenerator,
     /// Of what is taken.
@@ -22,9 +24,11 @@ struct Components {
     failures: BTreeMap<String, Value>,
 }
 
-/// The document of a server that is reached at `public_url`, with its API under `prefix`.
-pub(super) fn document(public_url: &str, prefix: &str) -> Value {
+/// The document of a server that is reached there.
+pub(super) fn document(origin: &Origin) -> Value {
+    let Origin { public_url, prefix } = origin;
     let mut components = Components {
+        origin,
         given: settings().for_serialize().into_generator(),
         taken: settings().for_deserialize().into_generator(),
         failures: BTreeMap::new(),
@@ -80,7 +84,7 @@ fn operation_id(operation: &Operation, method: &str) -> String {
     }
 }
 
-fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Components) -> Value {
+fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Components<'_>) -> Value {
     let mut responses = Map::new();
     for answer in &operation.answers {
         let status = if answer.status == 0 { "default".to_owned() } else { answer.status.to_string() };
@@ -125,7 +129,7 @@ fn security(who: Who) -> Value {
     }
 }
 
-impl Components {
+impl Components<'_> {
     fn body(&mut self, body: &Body) -> Value {
         let mut content = json!({});
         if let Some(schema) = body.schema {
@@ -149,7 +153,11 @@ impl Components {
         let mut out = json!({"description": answer.about, "headers": headers});
         if let Some((media, schema)) = answer.content {
             let schema = schema.map(|schema| schema(&mut self.given).to_value());
-            out["content"] = json!({media: schema.map_or(json!({}), |schema| json!({"schema": schema}))});
+            let mut content = schema.map_or(json!({}), |schema| json!({"schema": schema}));
+            if let Some(example) = &answer.example {
+                content["example"] = example.clone();
+            }
+            out["content"] = json!({media: content});
         }
         for (to, parameter, place) in answer.links {
             out["links"][*to] = json!({"operationId": to, "parameters": {*parameter: place}});
@@ -163,7 +171,10 @@ impl Components {
         let name = format!("{status}.{}", names.join("."));
         let reference = json!({"$ref": format!("#/components/responses/{name}")});
         let problem = super::handler::schema_of::<landline_api::problem::ProblemDocument>(&mut self.given).to_value();
-        self.failures.entry(name).or_insert_with(|| {
+        if self.failures.contains_key(&name) {
+            return reference;
+        }
+        let failure = {
             let meanings: Vec<String> =
                 codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.entry().meaning)).collect();
             let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
@@ -174,13 +185,21 @@ impl Components {
             }
             let of_these = json!({"properties": {"status": {"const": status}, "code": {"enum": names}}});
             let schema = json!({"allOf": [problem, of_these]});
+            let examples = codes.iter().map(|code| (code.as_str().to_owned(), json!({"value": self.example(*code)})));
+            let examples: Map<String, Value> = examples.collect();
             json!({
                 "description": meanings.join("\n\n"),
                 "headers": headers,
-                "content": {"application/problem+json": {"schema": schema}},
+                "content": {"application/problem+json": {"schema": schema, "examples": examples}},
             })
-        });
+        };
+        self.failures.insert(name, failure);
         reference
+    }
+
+    /// A problem document of this code, as it is written for those who fail.
+    fn example(&self, code: Code) -> Value {
+        Problem::plain(code).document(self.origin, "/v1/agents", "3f1c0de2a37b4f6899c2d1e04b7a6c35")
     }
 
     fn json(mut self) -> Value {

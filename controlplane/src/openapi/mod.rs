@@ -10,6 +10,7 @@
 //! | `GET /openapi.json` | the document, at the root and under the prefix |
 
 mod document;
+pub(crate) mod examples;
 mod handler;
 mod operation;
 mod operations;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 
 pub(crate) use document::{by_status, template};
 pub(crate) use handler::SchemaOf;
-pub(crate) use operation::{Body, MISSING, Operation, Who, delete, get, patch, post, put};
+pub(crate) use operation::{Body, EVERYWHERE, MISSING, Operation, Who, delete, get, patch, post, put};
 pub(crate) use parameter::{Parameter, Place};
 pub(crate) mod parameters {
     //! Makers of parameters.
@@ -77,7 +78,7 @@ pub(crate) fn schema(of: SchemaOf) -> Value {
 
 /// The document of a server with these settings.
 pub(crate) fn document(config: &Config) -> Value {
-    document::document(&config.public_url, &config.prefix)
+    document::document(&config.origin())
 }
 
 /// `GET /openapi.json`

@@ -63,6 +63,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     /// Operations that it leads to.
     pub(crate) links: &'static [Link],
+    /// How it looks.
+    pub(crate) example: Option<Value>,
 }
 
 /// One operation.
@@ -95,7 +97,7 @@ pub(crate) struct Operation {
 }
 
 /// With what every request can fail, before anything of its own is looked at.
-const EVERYWHERE: [Code; 10] = [
+pub(crate) const EVERYWHERE: [Code; 10] = [
     Code::BadRequest,
     Code::TokenMissing,
     Code::TokenInvalid,
@@ -206,27 +208,41 @@ impl Operation {
     /// An answer with the JSON that the handler gives, or without a body if it gives none.
     pub(crate) fn answers(self, status: u16, about: &'static str) -> Self {
         let content = self.gives.map(|schema| ("application/json", Some(schema)));
-        self.answer(Answer { status, about, content, headers: Vec::new(), links: &[] })
+        self.answer(Answer { status, about, content, headers: Vec::new(), links: &[], example: None })
     }
 
     /// An answer of this media type.
     pub(crate) fn answers_with(self, status: u16, media: &'static str, about: &'static str) -> Self {
-        self.answer(Answer { status, about, content: Some((media, None)), headers: Vec::new(), links: &[] })
+        self.answer(Answer {
+            status,
+            about,
+            content: Some((media, None)),
+            headers: Vec::new(),
+            links: &[],
+            example: None,
+        })
     }
 
     /// An answer with a JSON body of this type.
     pub(crate) fn answers_json<T: schemars::JsonSchema>(self, status: u16, about: &'static str) -> Self {
         let content = Some(("application/json", Some(schema_of::<T> as SchemaOf)));
-        self.answer(Answer { status, about, content, headers: Vec::new(), links: &[] })
+        self.answer(Answer { status, about, content, headers: Vec::new(), links: &[], example: None })
     }
 
     /// An answer without a body.
     pub(crate) fn answers_empty(self, status: u16, about: &'static str) -> Self {
-        self.answer(Answer { status, about, content: None, headers: Vec::new(), links: &[] })
+        self.answer(Answer { status, about, content: None, headers: Vec::new(), links: &[], example: None })
     }
 
     fn answer(mut self, answer: Answer) -> Self {
         self.answers.push(answer);
+        self
+    }
+
+    /// How the last answer looks.
+    pub(crate) fn such_as(mut self, example: &impl serde::Serialize) -> Self {
+        let example = serde_json::to_value(example).ok();
+        self.answers.iter_mut().last().into_iter().for_each(|answer| answer.example.clone_from(&example));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use landline_wire::error::Code;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
@@ -35,6 +36,9 @@ pub(super) async fn page(State(exchange): State<Exchange>) -> Response {
             p { (section.about) }
             @for operation in &section.operations { (describe(operation, &site)) }
         }
+        h2 id="everywhere" { "What every request can meet" }
+        p { "Whatever is asked, before anything of its own is looked at." }
+        (failures(&openapi::EVERYWHERE))
         h2 id="shapes" { "Shapes" }
         p { "What the bodies are made of." }
         (shape::all(&document["components"]["schemas"]))
@@ -142,6 +146,8 @@ fn taken(body: &Body) -> Markup {
 }
 
 fn answers(operation: &Operation) -> Markup {
+    let own: Vec<Code> =
+        operation.failures.iter().copied().filter(|code| !openapi::EVERYWHERE.contains(code)).collect();
     html! {
         div class="scroll" role="region" aria-label="Answers" tabindex="0" {
             table {
@@ -162,22 +168,52 @@ fn answers(operation: &Operation) -> Markup {
                             }
                         }
                     }
-                    @for (status, codes) in openapi::by_status(&operation.failures) {
-                        tr {
-                            td { (status) }
-                            td {
-                                @for (index, code) in codes.iter().enumerate() {
-                                    @if index > 0 { ", " }
-                                    a href=(format!("/errors/{code}")) { code { (code) } }
-                                }
-                            }
-                        }
-                    }
+                    @for (status, codes) in openapi::by_status(&own) { (failure(status, &codes)) }
+                    tr { td { "others" } td { a href="#everywhere" { "what every request can meet" } } }
+                }
+            }
+        }
+        @for example in operation.answers.iter().filter_map(|answer| answer.example.as_ref()).take(1) {
+            details {
+                summary { "An answer" }
+                pre tabindex="0" { code { (pretty(example)) } }
+            }
+        }
+    }
+}
+
+fn failures(codes: &[Code]) -> Markup {
+    html! {
+        div class="scroll" role="region" aria-label="Failures" tabindex="0" {
+            table {
+                thead { tr { th { "status" } th { "code" } } }
+                tbody { @for (status, codes) in openapi::by_status(codes) { (failure(status, &codes)) } }
+            }
+        }
+    }
+}
+
+fn failure(status: u16, codes: &[Code]) -> Markup {
+    html! {
+        tr {
+            td { (status) }
+            td {
+                @for (index, code) in codes.iter().enumerate() {
+                    @if index > 0 { ", " }
+                    a href=(format!("/errors/{code}")) { code { (code) } }
                 }
             }
         }
     }
 }
+
+/// JSON as people write it.
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// Characters of a body that stands in one line.
+const ONE_LINE: usize = 80;
 
 /// A line that makes the request; what the reader has to fill in are variables of the shell.
 fn curl(operation: &Operation, site: &Site<'_>) -> String {
@@ -212,6 +248,7 @@ fn curl(operation: &Operation, site: &Site<'_>) -> String {
     if let Some(body) = &operation.body {
         line.push_str(&format!(" \\\n  -H \"Content-Type: {}\"", body.media));
         if let Some(example) = &body.example {
+            let example = if example.to_string().len() > ONE_LINE { pretty(example) } else { example.to_string() };
             line.push_str(&format!(" \\\n  -d '{example}'"));
         }
     }

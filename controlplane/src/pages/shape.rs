@@ -32,17 +32,18 @@ fn anchor(name: &str) -> String {
 /// The members of an object, if it is one.
 fn members(schema: &Value) -> Option<Markup> {
     let properties = schema["properties"].as_object()?;
+    let explained = properties.values().any(|member| member["description"].is_string());
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     Some(html! {
         div class="scroll" role="region" aria-label="Members" tabindex="0" {
             table {
-                thead { tr { th { "member" } th { "may be" } th { "what" } } }
+                thead { tr { th { "member" } th { "may be" } @if explained { th { "what" } } } }
                 tbody {
                     @for (name, schema) in properties {
                         tr {
                             td { code { (name) } @if !required(name) { " (may be left out)" } }
                             td { (of(schema)) }
-                            td { (inline(schema["description"].as_str().unwrap_or_default())) }
+                            @if explained { td { (inline(schema["description"].as_str().unwrap_or_default())) } }
                         }
                     }
                 }
@@ -88,6 +89,10 @@ fn of_kind(kind: &str, schema: &Value) -> Markup {
             "array" => { "a list of " (of(&schema["items"])) }
             "object" => {
                 "an object"
+                @if let Some(members) = schema["properties"].as_object() {
+                    " with "
+                    @for (index, name) in members.keys().enumerate() { @if index > 0 { ", " } code { (name) } }
+                }
                 @if schema["additionalProperties"].is_object() { " of " (of(&schema["additionalProperties"])) }
             }
             "string" => { (schema["format"].as_str().map_or("a text", |format| match format {

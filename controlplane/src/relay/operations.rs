@@ -1,6 +1,7 @@
 //! The operations of calls, as the OpenAPI document describes them. Those below `/relay` and `/ws` are served by a switch.
 
-use landline_api::relay::RelayStatus;
+use landline_api::Feed;
+use landline_api::relay::{RelayLog, RelayStatus};
 use landline_api::schema::AgentCard;
 use landline_wire::error::Code;
 use landline_wire::limits::CALL_TIMEOUT_MS;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::http;
 use crate::agents::card_http as cards;
+use crate::openapi::examples;
 use crate::openapi::parameters::{agent_id, header, id, limit, path, query, text, time, words};
 use crate::openapi::{Body, Operation, Parameter, Who, get};
 
@@ -107,7 +109,7 @@ fn ours() -> Vec<Operation> {
             .named("getLineStatus", "Does an agent hold a line?", "And how busy it is.")
             .by(Who::CallerUnlessPublic)
             .fails(&[Code::TargetBlocked, Code::NotFound, Code::Gone, Code::InvalidQuery])
-            .answers_json::<RelayStatus>(200, "The state of its line."),
+            .answers_json::<RelayStatus>(200, "The state of its line.").such_as(&examples::status()),
         get("/relay/{agent_id}/.well-known/agent-card.json", cards::relay_card)
             .named(
                 "getRelayCard",
@@ -116,7 +118,7 @@ fn ours() -> Vec<Operation> {
             )
             .with(header("If-None-Match", text(), "`ETag`s of copies that the caller has."))
             .fails(&crate::openapi::MISSING)
-            .answers_json::<AgentCard>(200, "The card.")
+            .answers_json::<AgentCard>(200, "The card.").such_as(&examples::card())
             .header("ETag", "Of this very text.")
             .header("Cache-Control", "How long it may be shown without asking again.")
             .header("Last-Modified", "Since when it is so.")
@@ -151,10 +153,12 @@ fn records() -> Vec<Operation> {
                 "Newest first: who called whom, with what result, and how fast.",
             )
             .with(limit())
-            .answers(200, "The records."),
+            .answers(200, "The records.")
+            .such_as(&Feed { events: vec![examples::call()] }),
         get("/v1/relay/stats", http::stats)
             .named("getRelayStats", "Figures over the last calls", "Latencies, calls a second, and agents on the line.")
-            .answers(200, "The figures."),
+            .answers(200, "The figures.")
+            .such_as(&examples::stats()),
         get("/v1/relay/log", http::log)
             .named("listOwnCalls", "An agent's own calls", "Those that it made and those that it got, newest first.")
             .by(Who::KeyHolder)
@@ -164,6 +168,7 @@ fn records() -> Vec<Operation> {
             .with(query("until", time(), "Before."))
             .with(query("cursor", cursor, "The `next_cursor` of an earlier answer."))
             .with(limit())
-            .answers(200, "A piece of the log."),
+            .answers(200, "A piece of the log.")
+            .such_as(&RelayLog { events: vec![examples::call()], next_cursor: None }),
     ]
 }

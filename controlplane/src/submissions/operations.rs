@@ -5,6 +5,7 @@ use landline_wire::error::Code;
 use serde_json::json;
 
 use super::http;
+use crate::openapi::examples;
 use crate::openapi::parameters::{id, path};
 use crate::openapi::{Operation, get, post};
 
@@ -19,13 +20,13 @@ pub(crate) fn operations() -> Vec<Operation> {
             )
             .takes::<Submit>("The URL.", json!({"url": "https://agents.example.org/.well-known/agent-card.json"}))
             .fails(&[Code::RuntimeUnreachable])
-            .answers(202, "It will be looked at, or was before.")
+            .answers(202, "It will be looked at, or was before.").such_as(&examples::submission())
             .header("Location", "Where to see what became of it.")
             .leads_to(&[("getSubmission", "submission_id", "$response.body#/id")]),
         get("/v1/submissions/{submission_id}", http::get)
             .named("getSubmission", "What became of a submission", "Its status, and the agent that it led to.")
             .with(path("submission_id", id(), "The submission.", example))
             .fails(&[Code::NotFound, Code::InvalidQuery])
-            .answers(200, "The submission."),
+            .answers(200, "The submission.").such_as(&examples::submission()),
     ]
 }

@@ -18,7 +18,7 @@ pub(crate) fn card_schema() -> Value {
     let mut card = describe(schema::CARD);
     card["description"] = "An A2A Agent Card, of 1.0 or 0.3. Members are read in snake_case too; null and an empty text \
                            count as absent, unless the member is required. Other members are kept and given back. A card \
-                           nests at most 32 levels deep."
+                           nests at most 32 levels deep. Member by member: `/docs/AGENT_CARD`."
         .into();
     card
 }
