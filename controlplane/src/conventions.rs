@@ -47,7 +47,8 @@ pub async fn apply(State(exchange): State<Exchange>, mut request: Request, next:
         match admitted {
             Ok(principal) => {
                 request.extensions_mut().insert(principal);
-                next.run(request).await
+                let response = next.run(request).await;
+                if method == Method::OPTIONS { options(response) } else { response }
             }
             Err(error) => error.into_response(),
         }
@@ -133,6 +134,15 @@ fn preflight(allowed: bool) -> Response {
         set("access-control-max-age", "600");
     }
     response
+}
+
+/// The answer to `OPTIONS`: what the path allows. The router adds the list, in `Allow`, to whatever is answered instead of
+/// a method that the path does not have.
+fn options(response: Response) -> Response {
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => StatusCode::NO_CONTENT.into_response(),
+        _ => response,
+    }
 }
 
 fn finish(headers: &mut HeaderMap, request_id: &str, allowed_origin: Option<HeaderValue>) {

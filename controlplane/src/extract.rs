@@ -168,7 +168,7 @@ async fn path_text(parts: &mut Parts, state: &Exchange) -> Result<String> {
     Ok(text)
 }
 
-/// The query's parameters. Unknown ones are ignored; of repeated ones the first counts.
+/// The query's parameters. Each is given once; unknown ones are ignored.
 #[derive(Debug, Clone, Default)]
 pub struct Params(Vec<(String, String)>);
 
@@ -182,6 +182,12 @@ impl FromRequestParts<Exchange> for Params {
         if let Some((name, _)) = pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
             let name = name.replace('\0', "");
             return Err(Error::invalid(name, "The query must not contain the character U+0000."));
+        }
+        // Of two values nobody could say which one counts, and whoever stands between may see it otherwise.
+        let twice =
+            pairs.iter().enumerate().find(|(at, (name, _))| pairs[..*at].iter().any(|(other, _)| other == name));
+        if let Some((_, (name, _))) = twice {
+            return Err(Error::invalid(name, format!("`{name}` must be given once.")));
         }
         Ok(Self(pairs))
     }
@@ -207,14 +213,19 @@ impl Params {
         Self(pairs)
     }
 
-    /// A parameter that is there and not empty.
+    /// A text that is there and not empty, as forms leave it where nothing was typed.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that is there. An empty one is no word, no number and no time.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim())
     }
 
     /// A number within bounds.
     pub fn number(&self, name: &str, default: u32, max: u32, min: u32) -> Result<u32> {
-        let Some(text) = self.get(name) else { return Ok(default) };
+        let Some(text) = self.given(name) else { return Ok(default) };
         match text.parse::<u32>() {
             Ok(number) if (min..=max).contains(&number) => Ok(number),
             _ => Err(Error::invalid(name, format!("`{name}` must be a number from {min} to {max}."))),
@@ -231,7 +242,7 @@ impl Params {
 
     /// A `true` or `false`.
     pub fn flag(&self, name: &str) -> Result<Option<bool>> {
-        match self.get(name) {
+        match self.given(name) {
             None => Ok(None),
             Some("true" | "1") => Ok(Some(true)),
             Some("false" | "0") => Ok(Some(false)),
@@ -241,14 +252,14 @@ impl Params {
 
     /// An agent's id.
     pub fn agent(&self, name: &str) -> Result<Option<AgentId>> {
-        self.get(name)
+        self.given(name)
             .map(|text| text.parse().map_err(|bad| Error::invalid(name, format!("`{name}`: {bad}."))))
             .transpose()
     }
 
     /// A time: RFC 3339, or unix milliseconds.
     pub fn time_ms(&self, name: &str) -> Result<Option<i64>> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         let parsed = text.parse().ok().or_else(|| landline_api::time::parse_rfc3339_ms(text));
         parsed.map(Some).ok_or_else(|| Error::invalid(name, format!("`{name}` must be an RFC 3339 time.")))
     }
@@ -281,6 +292,14 @@ impl FromRequest<Exchange> for JsonBody {
         }
         Ok(Self { value, text })
     }
+}
+
+/// A whole number that is not negative, however it is written: JSON knows one kind of numbers, and 5.0 is 5.
+pub fn whole(value: &Value) -> Option<u64> {
+    // Beyond this, not every whole number has a place among the floating ones.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let written_with_point = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..EXACT).contains(number));
+    value.as_u64().or_else(|| written_with_point().map(|number| number as u64))
 }
 
 /// Is there a U+0000 in any string? Postgres cannot store it, and nobody means it.
@@ -323,9 +342,18 @@ mod tests {
     fn a_window_has_defaults_and_bounds_that_name_their_parameter() {
         assert_eq!(params(&[]).window().unwrap(), Window { limit: 50, offset: 0 });
         assert_eq!(params(&[("limit", "200"), ("offset", "7")]).window().unwrap(), Window { limit: 200, offset: 7 });
-        for bad in ["0", "201", "-1", "x"] {
+        for bad in ["0", "201", "-1", "x", ""] {
             let problem = params(&[("limit", bad)]).window().unwrap_err().into_problem();
             assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidQuery, Some("limit")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read = |text: &str| whole(&serde_json::from_str(text).unwrap());
+        assert_eq!((read("5"), read("5.0"), read("5e1"), read("0.0")), (Some(5), Some(5), Some(50), Some(0)));
+        for none in ["5.5", "-1", "-1.0", "1e30", "\"5\"", "true", "null"] {
+            assert_eq!(read(none), None, "{none}");
         }
     }
 

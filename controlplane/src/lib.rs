@@ -21,6 +21,7 @@
 //! | [`events`] | the event stream (SSE) |
 //! | [`moderation`] | what the operator may do: block, feature, sessions, nodes |
 //! | [`feed`] | the QUIC server of the link: nodes, snapshots and deltas, reports, passed-on requests |
+//! | [`openapi`] | the API as a document for programs |
 //! | [`pages`] | what people and agents read |
 //! | [`db`] | the two databases behind one SQL text; the outbox |
 //! | [`egress`] | where connections to the outside may lead |
@@ -45,6 +46,7 @@ pub mod limit;
 pub mod listener;
 pub mod metrics;
 pub mod moderation;
+pub mod openapi;
 pub mod pages;
 pub mod presence;
 pub mod pulse;

@@ -14,14 +14,17 @@ use crate::moderation::http as moderation;
 use crate::relay::{direct, http as relay};
 use crate::state::Exchange;
 use crate::submissions::http as submissions;
-use crate::{conventions, events, pages};
+use crate::{conventions, events, openapi, pages};
 
 /// The router of an exchange.
 pub(crate) fn build(exchange: Exchange) -> Router {
     let api = api();
     let routed = match exchange.config.prefix.trim_end_matches('/') {
         "" => api,
-        prefix => Router::new().nest(prefix, api).route("/.well-known/jwks.json", get(auth::jwks)),
+        prefix => Router::new()
+            .nest(prefix, api)
+            .route("/.well-known/jwks.json", get(auth::jwks))
+            .route("/openapi.json", get(openapi::serve)),
     };
     routed
         .merge(root())
@@ -69,6 +72,7 @@ fn api() -> Router<Exchange> {
         .route("/v1/auth/token", post(auth::token))
         .route("/v1/auth/revoke", post(auth::revoke))
         .route("/.well-known/jwks.json", get(auth::jwks))
+        .route("/openapi.json", get(openapi::serve))
         // Calls.
         .route("/relay/{agent_id}/.well-known/agent-card.json", get(cards::relay_card))
         .route("/relay/{agent_id}", any(direct::call))

@@ -1,8 +1,8 @@
 //! The exchange as one value: settings, database, secrets and the in-memory parts that requests share.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 
 use landline_token::Verifier;
 use landline_wire::ids::{AgentId, NodeId, SessionId};
@@ -17,7 +17,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, discovery, feed, presence, pulse, relay, router, submissions};
+use crate::{agents, discovery, feed, openapi, presence, pulse, relay, router, submissions};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,7 @@ pub struct Inner {
     pub(crate) leaving: presence::Leaving,
     issuer: String,
     jwks: String,
+    openapi: OnceLock<String>,
     bell: watch::Sender<()>,
     feed_commands: broadcast::Sender<FeedCommand>,
 }
@@ -152,6 +153,7 @@ impl Exchange {
             secrets,
             verifier,
             jwks,
+            openapi: OnceLock::new(),
         }));
         Ok(exchange)
     }
@@ -194,6 +196,11 @@ impl Exchange {
     /// The public keys that verify our tokens, RFC 7517 JSON.
     pub fn jwks(&self) -> &str {
         &self.jwks
+    }
+
+    /// The API as an OpenAPI document, which is made when it is first asked for.
+    pub(crate) fn openapi(&self) -> &str {
+        self.openapi.get_or_init(|| openapi::document(&self.config).to_string())
     }
 
     /// Rings when the outbox has grown: await `changed()` on the receiver. Another exchange on the same database does not

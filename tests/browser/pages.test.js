@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Site, until } from "./site.js";
 
-const PAGES = ["/", "/network", "/docs/", "/docs/HTTP_API", "/docs/RELAY_WIRE_PROTOCOL", "/errors/", "/errors/name_taken", "/state-of-a2a/"];
+const PAGES = ["/", "/network", "/docs/", "/docs/api", "/docs/HTTP_API", "/docs/RELAY_WIRE_PROTOCOL", "/errors/", "/errors/name_taken", "/state-of-a2a/"];
 const AA = 4.5;
 
 let site, alice, bob;

@@ -1,6 +1,6 @@
 //! The fields beside a card: how an agent is shown, and who may call it. Pure.
 
-use landline_api::agents::{Access, CATEGORIES};
+use landline_api::agents::{Access, CATEGORIES, MAX_ALLOW, MAX_TAGLINE_CHARS};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 use serde_json::{Map, Value};
@@ -9,12 +9,8 @@ use super::card::{fault, http_url};
 use super::nearest;
 use crate::error::{Error, Result};
 
-/// Characters of a tagline.
-const MAX_TAGLINE_CHARS: usize = 120;
 /// Characters that are shown of a member's name that we do not know.
 const SHOWN_CHARS: usize = 100;
-/// Agents that `listed` may name: a policy travels to every switch.
-const MAX_ALLOW: usize = 1_000;
 
 /// What the owner decides beside the card.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderName, StatusCode};
 use landline_api::Listing;
 use landline_api::agents::{Agent, Registered, Reliability};
 
@@ -18,14 +18,15 @@ pub(crate) async fn register(
     State(exchange): State<Exchange>,
     principal: Principal,
     body: JsonBody,
-) -> Result<(StatusCode, [(http::HeaderName, &'static str); 1], Json<Registered>)> {
+) -> Result<(StatusCode, [(HeaderName, String); 2], Json<Registered>)> {
     let registered = ops::register(&exchange, &principal, &body).await?;
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(registered)))
+    let place = format!("{}/v1/agents/{}", exchange.config.prefix, registered.id);
+    Ok((StatusCode::CREATED, [(LOCATION, place), (CACHE_CONTROL, "no-store".to_owned())], Json(registered)))
 }
 
 /// `GET /v1/agents`
 pub(crate) async fn list(State(exchange): State<Exchange>, params: Params) -> Result<Json<Listing<Agent>>> {
-    let order = match params.get("sort") {
+    let order = match params.given("sort") {
         None | Some("newest") => Order::Newest,
         Some("trending") => Order::Trending,
         Some(_) => return Err(Error::invalid("sort", "`sort` must be newest or trending.")),

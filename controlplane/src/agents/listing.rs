@@ -92,10 +92,10 @@ impl Piece {
     /// Reads `limit`, and `offset` or `cursor`.
     pub(crate) fn parse(params: &Params, order: Order) -> Result<Self> {
         let window = params.window()?;
-        let Some(cursor) = params.get("cursor") else {
+        let Some(cursor) = params.given("cursor") else {
             return Ok(Self { limit: window.limit, offset: window.offset, after: order.start() });
         };
-        if params.get("offset").is_some() {
+        if params.given("offset").is_some() {
             return Err(Error::invalid("cursor", "Give `cursor` or `offset`, not both."));
         }
         let after = Place::parse(cursor, order).ok_or_else(|| {

@@ -13,5 +13,8 @@
 
 pub(crate) mod http;
 mod model;
+mod operations;
 pub mod ops;
 pub(crate) mod store;
+
+pub(crate) use operations::operations;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use landline_api::agents::Agent;
-use landline_api::discovery::{self as api, Discover};
+use landline_api::discovery::{self as api, DEFAULT_CANDIDATES, Discover, MAX_CANDIDATES, MAX_TASK_CHARS};
 use serde_json::Value;
 
 use super::query::{Online, Wanted};
@@ -12,19 +12,13 @@ use super::schema;
 use super::text;
 use super::weights::{Signal, Weights};
 use crate::error::{Error, Result};
-use crate::extract::{Params, Window};
+use crate::extract::{Params, Window, whole};
 use landline_wire::error::{Code, Problem};
 
 /// Characters of a parameter of a search: no label is longer.
 const PARAMETER_CHARS: usize = schema::LABEL_CHARS;
 /// Words of a search: each costs a walk through the index.
 const SEARCH_WORDS: usize = 8;
-/// Characters of a task: a long paragraph, and short enough to be read through at once.
-pub(super) const TASK_CHARS: usize = 4_000;
-/// Candidates at most.
-const CANDIDATES: u64 = 50;
-/// Candidates unless the caller says otherwise.
-const DEFAULT_CANDIDATES: u64 = 5;
 /// Characters of a capability in one line.
 const LINE_CHARS: usize = 160;
 /// Words of a task that are named as found.
@@ -103,8 +97,8 @@ pub(super) fn discover(body: &Value) -> Result<Discover> {
         Some(_) => return Err(Error::invalid("task", "`task` must be a string.")),
         None => return Err(Error::invalid("task", "`task` is required: say what is to be done.")),
     };
-    if task.chars().count() > TASK_CHARS {
-        return Err(Error::invalid("task", format!("`task` must have at most {TASK_CHARS} characters.")));
+    if task.chars().count() > MAX_TASK_CHARS {
+        return Err(Error::invalid("task", format!("`task` must have at most {MAX_TASK_CHARS} characters.")));
     }
     if text::words(task).is_empty() {
         return Err(Error::invalid("task", "`task` must hold words: say what is to be done."));
@@ -116,17 +110,12 @@ pub(super) fn discover(body: &Value) -> Result<Discover> {
     };
     let max_results = match members.get("max_results") {
         None | Some(Value::Null) => DEFAULT_CANDIDATES,
-        Some(value) => value
-            .as_u64()
-            .filter(|count| (1..=CANDIDATES).contains(count))
-            .ok_or_else(|| Error::invalid("max_results", format!("`max_results` must be 1 to {CANDIDATES}.")))?,
+        Some(value) => whole(value)
+            .and_then(|count| u32::try_from(count).ok())
+            .filter(|count| (1..=MAX_CANDIDATES).contains(count))
+            .ok_or_else(|| Error::invalid("max_results", format!("`max_results` must be 1 to {MAX_CANDIDATES}.")))?,
     };
-    Ok(Discover {
-        task: task.to_owned(),
-        max_results: max_results as u32,
-        live_only: flag("live_only")?,
-        why: flag("why")?,
-    })
+    Ok(Discover { task: task.to_owned(), max_results, live_only: flag("live_only")?, why: flag("why")? })
 }
 
 /// What a row says of an agent's reliability: 0 (bad) to 1 (good), `None` where it says nothing.

@@ -25,7 +25,7 @@ pub(crate) async fn events(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response> {
-    let topics = topics(params.get("topic"))?;
+    let topics = topics(params.given("topic"))?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).or(params.get("last_event_id"));
     let after = last.and_then(|text| text.trim().parse().ok());
     let listener = exchange.events.listen(topics, after, ip).map_err(refused)?;
@@ -45,7 +45,7 @@ pub(crate) async fn events(
 fn topics(text: Option<&str>) -> Result<Vec<Topic>> {
     let Some(text) = text else { return Ok(Topic::ALL.to_vec()) };
     let mut topics = Vec::new();
-    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in text.split(',').map(str::trim) {
         let topic = Topic::ALL.into_iter().find(|topic| topic.as_str() == name).ok_or_else(|| {
             let known = Topic::ALL.iter().map(|topic| topic.as_str().to_owned()).collect();
             let problem = Problem::new(Code::InvalidQuery, "There is no such topic.").field("topic");
@@ -55,7 +55,7 @@ fn topics(text: Option<&str>) -> Result<Vec<Topic>> {
             topics.push(topic);
         }
     }
-    if topics.is_empty() { Ok(Topic::ALL.to_vec()) } else { Ok(topics) }
+    Ok(topics)
 }
 
 fn refused(refused: Refused) -> Error {
@@ -75,7 +75,9 @@ mod tests {
     fn topics_are_named_by_comma_and_an_unknown_one_is_a_mistake() {
         assert_eq!(topics(Some("relay, agents,relay")).unwrap(), [Topic::Relay, Topic::Agents]);
         assert_eq!(topics(None).unwrap(), Topic::ALL);
-        let problem = topics(Some("relay,nonsense")).unwrap_err().into_problem();
-        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidQuery, Some("topic")));
+        for bad in ["relay,nonsense", "relay,", ""] {
+            let problem = topics(Some(bad)).unwrap_err().into_problem();
+            assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidQuery, Some("topic")), "{bad}");
+        }
     }
 }

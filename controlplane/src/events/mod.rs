@@ -11,6 +11,7 @@
 
 mod http;
 mod hub;
+mod operations;
 
 use landline_api::events::{Change, Presence};
 use landline_api::time::rfc3339_ms;
@@ -19,6 +20,7 @@ use landline_wire::ids::AgentId;
 
 pub(crate) use http::events;
 pub use hub::{Hub, Listener, Refused};
+pub(crate) use operations::operations;
 
 use crate::presence;
 use crate::relay;

@@ -4,19 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use landline_api::Page;
-use landline_api::admin::{Moderation, Node, Session};
+use landline_api::admin::{MAX_DRAIN_MS, MAX_REASON_CHARS, Moderation, Node, Session};
 use landline_wire::ids::NodeId;
 use serde_json::Value;
 
 use super::ops;
 use crate::error::{Error, Result};
-use crate::extract::{AgentPath, JsonBody, Params, PathText, Principal};
+use crate::extract::{AgentPath, JsonBody, Params, PathText, Principal, whole};
 use crate::state::Exchange;
-
-/// Characters of a reason.
-const MAX_REASON_CHARS: usize = 500;
-/// Milliseconds within which a switch may be told to leave: an hour.
-const MAX_DRAIN_MS: u64 = 3_600_000;
 
 /// `POST /v1/admin/agents/{agent_id}/block`
 pub(crate) async fn block(
@@ -117,7 +112,7 @@ pub(crate) async fn drain(
     body: JsonBody,
 ) -> Result<StatusCode> {
     principal.admin()?;
-    let deadline_ms = body.value.get("deadline_ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_DRAIN_MS);
+    let deadline_ms = body.value.get("deadline_ms").and_then(whole).filter(|ms| *ms <= MAX_DRAIN_MS);
     let deadline_ms = deadline_ms.ok_or_else(|| {
         Error::invalid("deadline_ms", format!("`deadline_ms` must be a number from 0 to {MAX_DRAIN_MS}."))
     })?;

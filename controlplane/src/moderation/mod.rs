@@ -12,5 +12,8 @@
 //! | `POST /v1/admin/nodes/{node_id}/drain`, `/revoke` | leave, never come back |
 
 pub(crate) mod http;
+mod operations;
 pub mod ops;
 pub(crate) mod store;
+
+pub(crate) use operations::operations;

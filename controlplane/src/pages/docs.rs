@@ -100,6 +100,13 @@ pub(super) async fn index() -> Response {
             code { ".md" } " to its address."
         }
         ul class="index" {
+            li {
+                a href="/docs/api" { "Every operation" }
+                p {
+                    "The HTTP API, operation by operation, as the server describes it; for programs "
+                    a href="/openapi.json" { "an OpenAPI 3.1 document" } "."
+                }
+            }
             @for document in DOCUMENTS {
                 li {
                     a href=(format!("/docs/{}", document.path)) { (document.title()) }

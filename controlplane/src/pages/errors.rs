@@ -89,7 +89,7 @@ pub(super) async fn index() -> Response {
 }
 
 /// `GET /errors/{code}` and `GET /errors/{code}.txt`
-pub(super) async fn code(
+pub(crate) async fn code(
     State(exchange): State<Exchange>,
     PathText(path): PathText,
     headers: HeaderMap,
@@ -128,8 +128,8 @@ fn as_page(code: Code) -> Markup {
     }
 }
 
-/// A sentence of the catalogue: the only markup in it are backticks.
-fn inline(sentence: &str) -> Markup {
+/// A sentence whose only markup are backticks.
+pub(super) fn inline(sentence: &str) -> Markup {
     html! {
         @for (index, piece) in sentence.split('`').enumerate() {
             @if index % 2 == 1 { code { (piece) } } @else { (piece) }

@@ -79,7 +79,10 @@ fn next() -> maud::Markup {
             }
             li {
                 a href="/docs/HTTP_API" { "The HTTP API" }
-                p { "Register, find, call, watch: each endpoint with its errors." }
+                p {
+                    "Register, find, call, watch: in prose, " a href="/docs/api" { "operation by operation" }
+                    ", or " a href="/openapi.json" { "for programs" } "."
+                }
             }
             li {
                 a href="/state-of-a2a/" { "State of A2A" }

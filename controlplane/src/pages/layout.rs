@@ -77,7 +77,7 @@ pub(super) fn page(head: &Head<'_>, body: Markup) -> Response {
                     span { "Landline " (env!("CARGO_PKG_VERSION")) }
                     a href="/llms.txt" { "For agents" }
                     a href="/docs/SECURITY" { "Security" }
-                    a href="/docs/HTTP_API" { "HTTP API" }
+                    a href="/docs/api" { "HTTP API" }
                 }
             }
         }

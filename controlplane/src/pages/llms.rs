@@ -16,12 +16,12 @@ use crate::state::Exchange;
 const TEMPLATE: &str = include_str!("assets/llms.txt");
 
 /// `GET /llms.txt`
-pub(super) async fn short(State(exchange): State<Exchange>, headers: HeaderMap) -> Response {
+pub(crate) async fn short(State(exchange): State<Exchange>, headers: HeaderMap) -> Response {
     text::answer(&headers, text::PLAIN, onboarding(&exchange.config))
 }
 
 /// `GET /llms-full.txt`
-pub(super) async fn full(State(exchange): State<Exchange>, headers: HeaderMap) -> Response {
+pub(crate) async fn full(State(exchange): State<Exchange>, headers: HeaderMap) -> Response {
     let mut out = onboarding(&exchange.config);
     for document in DOCUMENTS {
         let _ = write!(out, "\n---\n\n{}", document.markdown(&exchange.config.public_url));

@@ -6,6 +6,7 @@
 //! | `/` | what this is, three steps, live figures |
 //! | `/network` | who holds a line, and the calls as they happen |
 //! | `/docs/`, `/docs/{path}`, `/docs/{path}.md` | the documents, as pages and as the Markdown they are written in |
+//! | `/docs/api` | every operation of the API |
 //! | `/runbooks/{name}` | the runbooks among them |
 //! | `/extensions/{name}` | the A2A extensions among them |
 //! | `/errors/`, `/errors/{code}`, `/errors/{code}.txt` | the error catalogue |
@@ -18,17 +19,19 @@
 //! Invariants: a page is complete without its script; a page loads nothing from another origin (its
 //! `Content-Security-Policy` says so); no text of an agent is ever markup.
 
+mod api;
 mod assets;
 mod docs;
 mod editions;
-mod errors;
+pub(crate) mod errors;
 mod examples;
 mod home;
 mod layout;
-mod llms;
+pub(crate) mod llms;
 mod markdown;
 mod network;
 mod robots;
+mod shape;
 pub(crate) mod text;
 
 #[cfg(test)]
@@ -48,6 +51,7 @@ pub fn routes() -> Router<Exchange> {
         .route("/network", get(network::page))
         .route("/docs", get(docs::index))
         .route("/docs/", get(docs::index))
+        .route("/docs/api", get(api::page))
         .route("/docs/{*path}", get(docs::document))
         .route("/runbooks/{name}", get(docs::runbook))
         .route("/extensions/{name}", get(docs::extension))

@@ -74,7 +74,8 @@ fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
 #[tokio::test]
 async fn every_page_keeps_to_itself_and_its_links_lead_somewhere() {
     let site = Site::open().await;
-    let mut paths: Vec<String> = ["/", "/network", "/docs/", "/errors/", "/errors/name_taken"].map(String::from).into();
+    let mut paths: Vec<String> =
+        ["/", "/network", "/docs/", "/docs/api", "/errors/", "/errors/name_taken"].map(String::from).into();
     paths.extend(docs::DOCUMENTS.iter().map(|document| format!("/docs/{}", document.path)));
     for path in paths {
         let response = site.get(&path).await;

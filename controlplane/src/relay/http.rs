@@ -31,7 +31,7 @@ pub(crate) async fn log(
     let agent = principal.key_holder()?.agent;
     let query = LogQuery {
         agent,
-        before: model::parse_cursor(params.get("cursor"))?,
+        before: model::parse_cursor(params.given("cursor"))?,
         since: params.time_ms("since")?.unwrap_or(0),
         until: params.time_ms("until")?.unwrap_or(i64::MAX),
         from: params.agent("from")?,

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use http::header::LOCATION;
+use http::{HeaderName, StatusCode};
 use landline_api::submissions::Submission;
 
 use super::ops;
@@ -11,8 +12,13 @@ use crate::extract::{JsonBody, PathText};
 use crate::state::Exchange;
 
 /// `POST /v1/submissions`
-pub(crate) async fn submit(State(exchange): State<Exchange>, body: JsonBody) -> Result<(StatusCode, Json<Submission>)> {
-    Ok((StatusCode::ACCEPTED, Json(ops::submit(&exchange, &body.value).await?)))
+pub(crate) async fn submit(
+    State(exchange): State<Exchange>,
+    body: JsonBody,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Submission>)> {
+    let submission = ops::submit(&exchange, &body.value).await?;
+    let place = format!("{}/v1/submissions/{}", exchange.config.prefix, submission.id);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, place)], Json(submission)))
 }
 
 /// `GET /v1/submissions/{submission_id}`

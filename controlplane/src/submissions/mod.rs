@@ -12,9 +12,11 @@
 mod crawl;
 pub(crate) mod http;
 mod model;
+mod operations;
 pub mod ops;
 mod run;
 pub(crate) mod store;
 
 pub(crate) use model::STATUSES;
+pub(crate) use operations::operations;
 pub(crate) use run::run;

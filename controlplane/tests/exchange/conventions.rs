@@ -21,6 +21,31 @@ on_both! {
         answer.problem("method_not_allowed");
         let allow = answer.headers["allow"].to_str().unwrap();
         assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
+        let answer = world.send(Method::OPTIONS, "/connect/v1/agents", None, None).await;
+        answer.ok(204);
+        assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
+        world.send(Method::OPTIONS, "/connect/v1/nowhere", None, None).await.problem("not_found");
+    }
+
+    async fn a_refused_credential_says_what_kind_is_wanted(world) {
+        for path in ["/connect/v1/relay/log", "/connect/v1/admin/nodes"] {
+            let answer = world.send(Method::GET, path, None, None).await;
+            answer.problem("token_missing");
+            assert_eq!(answer.headers["www-authenticate"], "Bearer", "{path}");
+        }
+    }
+
+    async fn a_parameter_is_given_once(world) {
+        world.get("/v1/agents?limit=1&offset=0&elsewhere=1").await.ok(200);
+        let problem = world.get("/v1/agents?limit=1&offset=0&limit=2").await.problem("invalid_query");
+        assert_eq!(problem["params_hint"]["field"], "limit");
+    }
+
+    async fn what_was_made_says_where_it_is(world) {
+        let body = json!({"card": {"name": "Echo", "description": "An agent of a test."}});
+        let answer = world.post("/v1/agents", None, body).await;
+        let place = answer.headers["location"].to_str().unwrap().to_owned();
+        assert_eq!(world.send(Method::GET, &place, None, None).await.json()["id"], answer.json()["id"]);
     }
 
     async fn an_answer_to_head_has_no_body(world) {

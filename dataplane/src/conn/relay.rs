@@ -30,6 +30,9 @@ pub(super) async fn serve(conn: &mut Conn, head: &Head, target: &str, asked: &As
         let problem = Problem::new(Code::InvalidQuery, "The agent id must be a hyphenated UUID.").field("agent_id");
         return refuse(conn, head, &problem, asked).await;
     };
+    if !rules::is_verb(head.method()) {
+        return refuse_method(conn, head, asked).await;
+    }
     let caller = match conn.caller(head).await {
         Ok(caller) => caller,
         Err(problem) => return refuse(conn, head, &problem, asked).await,
@@ -90,11 +93,6 @@ impl Conn {
         let refuse = |problem| (problem, unread);
         if caller.is_none() {
             self.core.admit_public_call(self.peer, self.core.now()).map_err(refuse)?;
-        }
-        if !rules::is_verb(head.method()) {
-            return Err(refuse(
-                Problem::new(Code::InvalidQuery, "This HTTP method does not cross the relay.").field("method"),
-            ));
         }
         if !rules::is_path(rest) {
             let detail = "The path must be visible ASCII of at most 8 KiB.";
@@ -246,6 +244,14 @@ fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
 async fn refuse(conn: &mut Conn, head: &Head, problem: &Problem, asked: &Asked<'_>) -> After {
     let keep_alive = conn.skip_body(head) && head.keep_alive;
     conn.answer_problem(asked, problem, keep_alive).await
+}
+
+/// Answers a method that reaches no agent. Others than those that are named do.
+async fn refuse_method(conn: &mut Conn, head: &Head, asked: &Asked<'_>) -> After {
+    let keep_alive = conn.skip_body(head) && head.keep_alive;
+    let problem = Problem::new(Code::MethodNotAllowed, "This HTTP method does not cross the relay.");
+    let allow: (&str, &[u8]) = ("allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    conn.answer_problem_with(asked, &problem, vec![allow], keep_alive).await
 }
 
 pub(super) async fn call_or_refuse(

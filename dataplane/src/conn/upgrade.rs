@@ -27,9 +27,16 @@ use crate::line;
 pub(super) async fn serve(mut conn: Conn, head: Head, _place: Option<Place>, opened: Now) {
     let request_id = conn.core.make_request_id();
     let key = match handshake::check(&head) {
-        Ok(key) if head.method() == "GET" => key.to_owned(),
-        Ok(_) => return refuse_upgrade(conn, &request_id, "A WebSocket upgrade is a GET.").await,
-        Err(bad) => return refuse_upgrade(conn, &request_id, &format!("Refused: {bad}.")).await,
+        _ if head.method() != "GET" => {
+            let problem = Problem::new(Code::MethodNotAllowed, "A WebSocket upgrade is a GET.");
+            return refuse_upgrade(conn, &request_id, &problem, ("allow", b"GET")).await;
+        }
+        Ok(key) => key.to_owned(),
+        Err(bad) => {
+            // RFC 6455 section 4.4: the answer names the version that is spoken.
+            let problem = Problem::new(Code::BadRequest, format!("Refused: {bad}."));
+            return refuse_upgrade(conn, &request_id, &problem, ("sec-websocket-version", b"13")).await;
+        }
     };
     conn.out.extend_from_slice(handshake::accept(&key).as_bytes());
     if !conn.flush().await {
@@ -50,12 +57,9 @@ pub(super) async fn serve(mut conn: Conn, head: Head, _place: Option<Place>, ope
     }
 }
 
-async fn refuse_upgrade(mut conn: Conn, request_id: &str, detail: &str) {
+async fn refuse_upgrade(mut conn: Conn, request_id: &str, problem: &Problem, field: (&str, &[u8])) {
     let asked = Asked { instance: "/ws/agent", ..Asked::unknown(request_id) };
-    let problem = Problem::new(Code::BadRequest, detail);
-    // RFC 6455 section 4.4: the answer names the version that is spoken.
-    let version: (&str, &[u8]) = ("sec-websocket-version", b"13");
-    if conn.answer_problem_with(&asked, &problem, vec![version], false).await == After::Close {
+    if conn.answer_problem_with(&asked, problem, vec![field], false).await == After::Close {
         conn.end().await;
     }
 }

@@ -5,28 +5,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::agents::Pulse;
 
+#[cfg(feature = "schema")]
+use crate::schema;
+
+/// Characters of a task: a long paragraph, and short enough to be read through at once.
+pub const MAX_TASK_CHARS: usize = 4_000;
+/// Candidates at most.
+pub const MAX_CANDIDATES: u32 = 50;
+/// Candidates unless the caller says otherwise.
+pub const DEFAULT_CANDIDATES: u32 = 5;
+
 /// Body of `POST /v1/discover`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Discover {
-    /// What is to be done, in words; a sentence or a paragraph, at most 4,000 characters.
+    /// What is to be done, in words; a sentence or a paragraph.
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TASK_CHARS), pattern(r"[A-Za-z0-9]")))]
     pub task: String,
-    /// Candidates wanted, 1 to 50.
-    #[serde(default = "five")]
+    /// Candidates wanted.
+    #[serde(default = "default_candidates")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1, max = MAX_CANDIDATES)))]
     pub max_results: u32,
     /// Only agents that can be called now.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub live_only: bool,
     /// With the reasons for each score.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub why: bool,
 }
 
-fn five() -> u32 {
-    5
+fn default_candidates() -> u32 {
+    DEFAULT_CANDIDATES
 }
 
 /// Answer to [`Discover`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidates {
     /// Best first.
     pub candidates: Vec<Candidate>,
@@ -34,12 +50,14 @@ pub struct Candidates {
 
 /// An agent that may do the task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// Who.
     pub agent_id: AgentId,
     /// Its name.
     pub name: String,
     /// 0 to 1: how well its texts match the task, times how reliable it has proven.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub match_score: f64,
     /// What probing said last.
     pub pulse: Pulse,
@@ -54,8 +72,10 @@ pub struct Candidate {
 
 /// How a score came about: `match_score = relevance x reliability`, and a factor for agents that are not online.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// 0 to 1: how well its texts match the task.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub relevance: f64,
     /// 0 to 1: how near its texts are to the task in meaning, which is a part of the relevance; null where only words count.
     pub meaning: Option<f64>,
@@ -71,11 +91,15 @@ pub struct Why {
 
 /// A signal of reliability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signal {
-    /// `uptime`, `latency`, `success`, `pulse`, `claim`, `provider` or `disputes`.
+    /// Which.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::SignalName"))]
     pub name: String,
     /// 0 (bad) to 1 (good); null where nothing is known: it then counts as 0.5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub value: Option<f64>,
     /// Its share in the reliability; the shares of all signals add up to 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.0, max = 1.0)))]
     pub weight: f64,
 }

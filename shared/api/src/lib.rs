@@ -15,6 +15,7 @@
 //! | [`events`] | the event stream's kinds |
 //! | [`admin`] | what the operator sees and does |
 //! | [`problem`] | the problem document, as a client reads it |
+//! | `schema` | with the feature of that name: JSON Schemas of all of these |
 
 pub mod admin;
 pub mod agents;
@@ -25,6 +26,8 @@ pub mod events;
 pub mod problem;
 pub mod relay;
 pub mod report;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod submissions;
 pub mod time;
 
@@ -32,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 /// A piece of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Page"))]
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -45,6 +49,7 @@ pub struct Page<T> {
 
 /// A piece of a list that can also be read on from a place, whatever was added before it meanwhile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Listing"))]
 pub struct Listing<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -60,6 +65,7 @@ pub struct Listing<T> {
 
 /// Events, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Feed"))]
 pub struct Feed<T> {
     /// The events.
     pub events: Vec<T>,

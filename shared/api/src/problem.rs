@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "schema")]
+use crate::schema;
+
 /// An error of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProblemDocument {
     /// URI of the error's page; its last segment is `code`.
     #[serde(rename = "type")]
@@ -11,6 +15,7 @@ pub struct ProblemDocument {
     /// What it is, in general.
     pub title: String,
     /// HTTP status.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     pub status: u16,
     /// What happened this time.
     pub detail: String,
@@ -19,6 +24,7 @@ pub struct ProblemDocument {
     /// The stable code.
     pub code: String,
     /// `agent`: the program can act; `human`: a person has to.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Audience"))]
     pub audience: String,
     /// May the same request succeed later?
     pub retryable: bool,
@@ -42,6 +48,7 @@ pub struct ProblemDocument {
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NextAction {
     /// One of the closed set, such as `fix_field` or `wait`.
     pub kind: String,
@@ -51,6 +58,7 @@ pub struct NextAction {
 
 /// What is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ParamsHint {
     /// A JSON path, parameter or header.
     pub field: Option<String>,

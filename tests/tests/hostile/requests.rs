@@ -18,6 +18,7 @@ pub(crate) type Row = (&'static str, Vec<u8>, End);
 
 const BAD: End = End::Refused(400, "bad_request");
 const INVALID: End = End::Refused(422, "invalid_query");
+const NO_METHOD: End = End::Refused(405, "method_not_allowed");
 
 pub(crate) fn rows() -> Vec<Row> {
     targets().into_iter().chain(verbs()).chain(header_rows()).chain(framings()).collect()
@@ -66,14 +67,14 @@ fn verbs() -> Vec<Row> {
     let arrives =
         |verb: &str| End::Arrives(Arrives { verb: Some(verb.into()), path: Some("/x".into()), ..Arrives::default() });
     vec![
-        with("CONNECT", "CONNECT", INVALID),
+        with("CONNECT", "CONNECT", NO_METHOD),
         ("CONNECT to elsewhere", request("CONNECT evil.example:443", ""), BAD),
-        with("TRACE", "TRACE", INVALID),
+        with("TRACE", "TRACE", NO_METHOD),
         with("a space in the verb", "GE T", BAD),
         with("a space before the verb", " GET", BAD),
         with("a colon in the verb", "GET:", BAD),
         with("a verb that is no ASCII", "G\u{c9}T", BAD),
-        with("a verb of 33 characters", &"A".repeat(33), INVALID),
+        with("a verb of 33 characters", &"A".repeat(33), NO_METHOD),
         with("a verb in lower case", "get", arrives("get")),
         with("a verb of 32 characters", &"A".repeat(32), arrives(&"A".repeat(32))),
     ]

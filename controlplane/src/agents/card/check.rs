@@ -11,7 +11,7 @@ use crate::agents::nearest;
 /// How deep a card may nest: deeper than any schema, shallow enough for every reader's stack.
 const MAX_DEPTH: usize = 32;
 /// Characters of a name that the card's author chooses.
-const MAX_NAME_CHARS: usize = 100;
+pub(super) const MAX_NAME_CHARS: usize = 100;
 
 /// A walk over a card.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! alone.
 
 mod check;
+mod describe;
 mod fault;
 mod form;
 mod path;
@@ -21,6 +22,7 @@ use landline_wire::error::{Code, Problem};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub(crate) use describe::card_schema;
 pub(crate) use form::{MAX_URL_CHARS, is_semver, normal_url};
 pub(crate) use read::{Card, read};
 pub(crate) use schema::NAME_CHARS;

@@ -79,7 +79,7 @@ fn staying() -> impl Iterator<Item = Row> {
 
 fn verbs() -> impl Iterator<Item = Row> {
     let ends = |verb| match verb {
-        "CONNECT" | "TRACE" => End::Refused(422, "invalid_query"),
+        "CONNECT" | "TRACE" => End::Refused(405, "method_not_allowed"),
         _ => End::Arrives("/base/v1/x", b""),
     };
     ["CONNECT", "TRACE", "get", "connect", "PRI", "HEAD", "OPTIONS", "X!#$%&'*+-.^_`|~9"]
