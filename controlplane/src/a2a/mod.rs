@@ -18,7 +18,9 @@
 mod card;
 pub(crate) mod http;
 mod message;
+mod operations;
 mod ops;
 mod rpc;
 
 pub(crate) use card::EXAMPLES;
+pub(crate) use operations::operations;

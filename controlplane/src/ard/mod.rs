@@ -31,6 +31,7 @@ pub(crate) mod http;
 mod listing;
 mod merge;
 pub(crate) mod names;
+mod operations;
 pub(crate) mod ops;
 mod shelf;
 mod token;
@@ -38,3 +39,5 @@ mod upstream;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use operations::operations;

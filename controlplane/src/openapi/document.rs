@@ -8,7 +8,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Body, Operation, Who};
+use super::operation::{Answer, Body, Dialect, Operation, Who};
 use super::{Section, sections};
 use crate::agents;
 
@@ -90,8 +90,9 @@ fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Com
         let status = if answer.status == 0 { "default".to_owned() } else { answer.status.to_string() };
         responses.insert(status, components.answer(answer));
     }
-    for (status, codes) in by_status(&operation.failures) {
-        responses.insert(status.to_string(), components.failure(status, &codes));
+    let status_of = operation.dialect.map_or(Code::status as fn(Code) -> u16, |dialect| dialect.status);
+    for (status, codes) in by(&operation.failures, status_of) {
+        responses.insert(status.to_string(), components.failure(status, &codes, operation.dialect));
     }
     let parameters: Vec<Value> = operation.parameters.iter().map(super::parameter::Parameter::json).collect();
     let mut out = json!({
@@ -111,9 +112,13 @@ fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Com
 
 /// Failures by their statuses.
 pub(crate) fn by_status(failures: &[Code]) -> BTreeMap<u16, Vec<Code>> {
+    by(failures, Code::status)
+}
+
+fn by(failures: &[Code], status: impl Fn(Code) -> u16) -> BTreeMap<u16, Vec<Code>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in failures {
-        by_status.entry(code.status()).or_default().push(*code);
+        by_status.entry(status(*code)).or_default().push(*code);
     }
     by_status
 }
@@ -166,9 +171,10 @@ impl Components<'_> {
     }
 
     /// Failures of one status. Which codes there can be is said, so that a program knows what it may meet.
-    fn failure(&mut self, status: u16, codes: &[Code]) -> Value {
+    fn failure(&mut self, status: u16, codes: &[Code], dialect: Option<Dialect>) -> Value {
         let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let name = format!("{status}.{}", names.join("."));
+        let of = dialect.map(|dialect| format!(".{}", dialect.name)).unwrap_or_default();
+        let name = format!("{status}.{}{of}", names.join("."));
         let reference = json!({"$ref": format!("#/components/responses/{name}")});
         let problem = super::handler::schema_of::<landline_api::problem::ProblemDocument>(&mut self.given).to_value();
         if self.failures.contains_key(&name) {
@@ -183,15 +189,18 @@ impl Components<'_> {
                 429 | 503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"}),
                 _ => {}
             }
-            let of_these = json!({"properties": {"status": {"const": status}, "code": {"enum": names}}});
+            let mut of_these = json!({"properties": {"code": {"enum": names}}});
+            if dialect.is_none() {
+                of_these["properties"]["status"] = json!({"const": status});
+            }
             let schema = json!({"allOf": [problem, of_these]});
             let examples = codes.iter().map(|code| (code.as_str().to_owned(), json!({"value": self.example(*code)})));
             let examples: Map<String, Value> = examples.collect();
-            json!({
-                "description": meanings.join("\n\n"),
-                "headers": headers,
-                "content": {"application/problem+json": {"schema": schema, "examples": examples}},
-            })
+            let mut content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
+            if let Some(dialect) = dialect {
+                content["application/json"] = json!({"schema": (dialect.schema)(&mut self.given).to_value()});
+            }
+            json!({"description": meanings.join("\n\n"), "headers": headers, "content": content})
         };
         self.failures.insert(name, failure);
         reference

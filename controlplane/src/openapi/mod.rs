@@ -25,8 +25,8 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 pub(crate) use document::{by_status, template};
-pub(crate) use handler::SchemaOf;
-pub(crate) use operation::{Body, EVERYWHERE, MISSING, Operation, Who, delete, get, patch, post, put};
+pub(crate) use handler::{SchemaOf, schema_of};
+pub(crate) use operation::{Body, Dialect, EVERYWHERE, MISSING, Operation, Who, delete, get, patch, post, put};
 pub(crate) use parameter::{Parameter, Place};
 pub(crate) mod parameters {
     //! Makers of parameters.
@@ -35,7 +35,7 @@ pub(crate) mod parameters {
 
 use crate::config::Config;
 use crate::state::Exchange;
-use crate::{agents, auth, discovery, events, moderation, pages, relay, submissions};
+use crate::{a2a, agents, ard, auth, discovery, events, moderation, pages, relay, submissions};
 
 /// Operations that belong together.
 pub(crate) struct Section {
@@ -62,6 +62,9 @@ pub(crate) fn sections() -> Vec<Section> {
         section("Submissions", "Agents that their own hosts describe.", submissions::operations()),
         section("Credentials", "API keys and tokens.", auth::operations()),
         section("Calls", "Call an agent, and see what was called.", relay::operations()),
+        section("Registry", "The directory as a registry of Agentic Resource Discovery, and as an A2A agent.", {
+            ard::operations().into_iter().chain(a2a::operations()).collect()
+        }),
         section("Events", "What happens, as it happens.", events::operations()),
         section("Administration", "For the operator.", moderation::operations()),
         section("Documents", "What programs read about the server itself.", operations::operations()),

@@ -94,6 +94,20 @@ pub(crate) struct Operation {
     pub(crate) failures: Vec<Code>,
     /// The JSON that the handler's signature promises.
     pub(crate) gives: Option<SchemaOf>,
+    /// Does it fail in the words of another standard?
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// Another standard's way to say what failed: what the exchange answers with in place of a problem document. What a request
+/// fails with on its way, at the switch, is a problem document all the same.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its shape.
+    pub(crate) schema: SchemaOf,
+    /// Which status it has for a code.
+    pub(crate) status: fn(Code) -> u16,
 }
 
 /// With what every request can fail, before anything of its own is looked at.
@@ -148,6 +162,7 @@ impl Operation {
             answers: Vec::new(),
             failures: Vec::new(),
             gives: None,
+            dialect: None,
         };
         operation.fail(&EVERYWHERE);
         operation
@@ -202,6 +217,12 @@ impl Operation {
     /// With what it can fail besides.
     pub(crate) fn fails(mut self, codes: &[Code]) -> Self {
         self.fail(codes);
+        self
+    }
+
+    /// It fails in the words of another standard.
+    pub(crate) fn speaks(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
         self
     }
 

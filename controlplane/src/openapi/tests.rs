@@ -65,8 +65,9 @@ fn is_the_switchs(path: &str) -> bool {
 
 /// Pages for people, which no program asks for.
 fn is_a_page(path: &str) -> bool {
-    let folders = ["/docs", "/runbooks/", "/extensions/", "/assets/", "/examples/"];
-    matches!(path, "/" | "/network" | "/errors" | "/errors/") || folders.iter().any(|folder| path.starts_with(folder))
+    let folders = ["/state-of-a2a", "/docs", "/runbooks/", "/extensions/", "/assets/", "/examples/"];
+    matches!(path, "/" | "/network" | "/errors" | "/errors/" | "/robots.txt")
+        || folders.iter().any(|folder| path.starts_with(folder))
 }
 
 #[tokio::test]

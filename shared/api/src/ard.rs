@@ -17,6 +17,7 @@ pub const REGISTRY_TYPE: &str = "application/ai-registry+json";
 
 /// Something that can be found: an agent, a catalogue, a registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// `urn:air:<publisher>:…:<name>`; it never changes.
@@ -66,6 +67,7 @@ pub struct Entry {
 
 /// Who is behind an entry, as AI Catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Publisher {
     /// A domain, or another name of the kind that `identity_type` says.
@@ -79,6 +81,7 @@ pub struct Publisher {
 
 /// A catalogue: `ai-catalog.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Catalog {
     /// `1.0`.
@@ -92,6 +95,7 @@ pub struct Catalog {
 
 /// Who publishes a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Host {
     /// What people call it.
@@ -104,6 +108,7 @@ pub struct Host {
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// In words, at most 4,000 characters. A search needs it.
@@ -116,6 +121,7 @@ pub struct Query {
 
 /// Whether other registries have a part in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Federation {
     /// They are asked, and what they say is merged.
@@ -129,6 +135,7 @@ pub enum Federation {
 
 /// Body of `POST /search`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SearchRequest {
     /// What is looked for; `text` is required.
@@ -146,6 +153,7 @@ pub struct SearchRequest {
 
 /// Answer to [`SearchRequest`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SearchResponse {
     /// Best first.
@@ -160,6 +168,7 @@ pub struct SearchResponse {
 
 /// An entry that a search found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SearchResult {
     /// The entry.
     #[serde(flatten)]
@@ -172,6 +181,7 @@ pub struct SearchResult {
 
 /// Another registry that can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Referral {
     /// Its name as a URN.
@@ -187,6 +197,7 @@ pub struct Referral {
 
 /// Body of `POST /explore`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExploreRequest {
     /// Of which entries; all, if it is not given.
@@ -198,6 +209,7 @@ pub struct ExploreRequest {
 
 /// What is to be counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResultType {
     /// The fields, at most 10.
@@ -206,6 +218,7 @@ pub struct ResultType {
 
 /// A field whose values are to be counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FacetRequest {
     /// A path into the entry.
@@ -220,6 +233,7 @@ pub struct FacetRequest {
 
 /// Answer to [`ExploreRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExploreResponse {
     /// `facets`.
@@ -230,6 +244,7 @@ pub struct ExploreResponse {
 
 /// The values of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FacetResult {
     /// Most frequent first.
@@ -241,6 +256,7 @@ pub struct FacetResult {
 
 /// A value, and how many entries have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bucket {
     /// The value.
     pub value: String,
@@ -250,6 +266,7 @@ pub struct Bucket {
 
 /// Answer to `GET /agents`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ListResponse {
     /// A page of entries.
@@ -263,6 +280,7 @@ pub struct ListResponse {
 
 /// What every failure below the registry's base is answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// Such as `INVALID_ARGUMENT`.

@@ -50,6 +50,7 @@ mod tests {
         let bare = Skill { id: None, name: None, description: None, tags: Vec::new() };
         let mut agent = Listed {
             id: AgentId::from_parts(1, [1; 10]),
+            created_at: 1,
             version: 1,
             name: "Adder".into(),
             tagline: None,
@@ -58,6 +59,10 @@ mod tests {
             provider: None,
             service_class: None,
             skills: vec![skill, bare],
+            examples: Vec::new(),
+            card_version: None,
+            streams: false,
+            source: "self_registered".into(),
         };
         assert_eq!(of(&agent), "Adder. Adds. Sum: Adds numbers up. math, money");
         agent.description = "ä".repeat(10_000);
