@@ -35,7 +35,6 @@ pub(super) fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use landline_api::agents::Skill;
-    use landline_wire::ids::AgentId;
 
     use super::*;
 
@@ -48,17 +47,8 @@ mod tests {
             tags: vec!["math".into(), "money".into()],
         };
         let bare = Skill { id: None, name: None, description: None, tags: Vec::new() };
-        let mut agent = Listed {
-            id: AgentId::from_parts(1, [1; 10]),
-            version: 1,
-            name: "Adder".into(),
-            tagline: None,
-            description: "Adds.".into(),
-            category: Some("analysis".into()),
-            provider: None,
-            service_class: None,
-            skills: vec![skill, bare],
-        };
+        let skills = vec![skill, bare];
+        let mut agent = Listed { description: "Adds.".into(), skills, ..Listed::called("Adder") };
         assert_eq!(of(&agent), "Adder. Adds. Sum: Adds numbers up. math, money");
         agent.description = "ä".repeat(10_000);
         assert_eq!(of(&agent).chars().count(), CHARS);
