@@ -101,6 +101,29 @@ fn first(labels: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 #[cfg(test)]
+impl Listed {
+    /// An agent that says nothing but its name.
+    pub(crate) fn called(name: &str) -> Self {
+        Self {
+            id: AgentId::from_parts(1, [1; 10]),
+            created_at: 0,
+            version: 0,
+            name: name.into(),
+            tagline: None,
+            description: String::new(),
+            category: None,
+            provider: None,
+            service_class: None,
+            skills: Vec::new(),
+            examples: Vec::new(),
+            card_version: None,
+            streams: false,
+            source: "self_registered".into(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -111,22 +134,7 @@ mod tests {
 
     fn listed(skills: Vec<Skill>, url: Option<&str>, organization: Option<&str>) -> Listed {
         let provider = Provider { organization: organization.map(str::to_owned), url: url.map(str::to_owned) };
-        Listed {
-            id: AgentId::from_parts(1, [1; 10]),
-            created_at: 0,
-            version: 0,
-            name: "Echo".into(),
-            tagline: None,
-            description: String::new(),
-            category: Some("Coding".into()),
-            provider: Some(provider),
-            service_class: None,
-            skills,
-            examples: Vec::new(),
-            card_version: None,
-            streams: false,
-            source: "self_registered".into(),
-        }
+        Listed { category: Some("Coding".into()), provider: Some(provider), skills, ..Listed::called("Echo") }
     }
 
     #[test]

@@ -65,12 +65,12 @@ fn agents() -> impl Strategy<Value = Listed> {
                 description,
                 category,
                 provider,
-                service_class: None,
                 skills,
                 examples,
                 card_version,
                 streams,
                 source: "federated".into(),
+                ..Listed::called("")
             }
         },
     )
