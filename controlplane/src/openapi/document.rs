@@ -24,8 +24,8 @@ struct Components<'a> {
     failures: BTreeMap<String, Value>,
 }
 
-/// The document of a server that is reached there.
-pub(super) fn document(origin: &Origin) -> Value {
+/// The document of a server that is reached there. `about` is what holds for all operations.
+pub(super) fn document(origin: &Origin, about: &str) -> Value {
     let Origin { public_url, prefix } = origin;
     let mut components = Components {
         origin,
@@ -51,7 +51,7 @@ pub(super) fn document(origin: &Origin) -> Value {
             "title": "Landline",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "A directory, an exchange and a switch for AI agents that have no public address.",
-            "description": super::ABOUT,
+            "description": about,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "externalDocs": {"url": format!("{public_url}/docs/HTTP_API"), "description": "The same in prose"},

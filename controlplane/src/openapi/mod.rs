@@ -5,6 +5,9 @@
 //! those of the error catalogue, and what a card may hold comes from the tables that cards are held against. A test walks
 //! the router and the document in both directions, so that neither has what the other has not.
 //!
+//! To add an operation: a route in the router, and a row in its slice's table. A new slice has a table of its own, and a
+//! section in [`sections`]; new types derive their schema as the others of `landline-api` do.
+//!
 //! | route | |
 //! |---|---|
 //! | `GET /openapi.json` | the document, at the root and under the prefix |
@@ -22,6 +25,7 @@ mod tests;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use landline_wire::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES};
 use serde_json::{Value, json};
 
 pub(crate) use document::{by_status, template};
@@ -72,7 +76,12 @@ pub(crate) fn sections() -> Vec<Section> {
 }
 
 /// What holds for all operations, as Markdown.
-pub(crate) const ABOUT: &str = include_str!("about.md");
+pub(crate) fn about(config: &Config) -> String {
+    include_str!("about.md")
+        .replace("{json_bytes}", &config.max_json_bytes.to_string())
+        .replace("{header_bytes}", &MAX_HEADER_BYTES.to_string())
+        .replace("{body_bytes}", &MAX_BODY_BYTES.to_string())
+}
 
 /// The schema of a type of the API; of a named one a reference to its definition.
 pub(crate) fn schema(of: SchemaOf) -> Value {
@@ -81,7 +90,7 @@ pub(crate) fn schema(of: SchemaOf) -> Value {
 
 /// The document of a server with these settings.
 pub(crate) fn document(config: &Config) -> Value {
-    document::document(&config.origin())
+    document::document(&config.origin(), &about(config))
 }
 
 /// `GET /openapi.json`

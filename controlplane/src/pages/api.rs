@@ -29,7 +29,7 @@ pub(super) async fn page(State(exchange): State<Exchange>) -> Response {
             "The HTTP API as the server itself describes it. For programs the same is "
             a href="/openapi.json" { "an OpenAPI 3.1 document" } "; in prose it is in " a href="/docs/HTTP_API" { "The HTTP API" } "."
         }
-        div class="prose" { (PreEscaped(markdown::to_html(openapi::ABOUT, ""))) }
+        div class="prose" { (PreEscaped(markdown::to_html(&openapi::about(&exchange.config), ""))) }
         (contents(&sections, &site))
         @for section in &sections {
             h2 id=(markdown::slug(section.name)) { (section.name) }

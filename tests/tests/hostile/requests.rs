@@ -158,7 +158,7 @@ fn ends(world: &mut World, bytes: Vec<u8>, end: End) -> Outcome {
             let first = answers.first().ok_or("no answer")?;
             same("the refusal", (first.status, first.code().as_str(), is_cut), (status, code, false))?;
             // A head that was not understood ends the connection; behind another the next request is answered.
-            let goes_on = status == 422 || status == 404;
+            let goes_on = matches!(status, 404 | 405 | 422);
             let behind: Vec<bool> = answers[1..].iter().map(|answer| world.is_control(answer)).collect();
             same("what is answered behind it", behind, if goes_on { vec![true] } else { vec![] })?;
             world.hears_nothing_else()
