@@ -46,7 +46,7 @@ fn head(out: &mut String, month: Month, edition: &Edition) {
         out,
         "# State of A2A, {}\n\nThe directory{server} at {}. {}\n\nRevision {}. The figures are also there as [JSON]({}).\n",
         month.name(),
-        edition.as_of,
+        minute(&edition.as_of),
         edition.summary,
         edition.revision,
         json_name(month),
@@ -225,8 +225,8 @@ fn traffic(out: &mut String, edition: &Edition) {
     let _ = write!(
         out,
         "## Calls through the relay\n\nFrom {} to {}: {} calls to {} agents.\n\n",
-        calls.from,
-        calls.until,
+        minute(&calls.from),
+        minute(&calls.until),
         grouped(calls.total),
         grouped(calls.callees),
     );
@@ -251,36 +251,31 @@ fn words(out: &mut String, edition: &Edition) {
     }
 }
 
-/// Shares with their names, line by line.
+/// Shares with their names, line by line. Columns in which nothing would stand are left out.
 fn table(out: &mut String, what: &str, lines: &[(&str, &Share)]) {
-    let _ = write!(out, "| {what} | count | of | share | 95 % interval | note |\n|---|---|---|---|---|---|\n");
+    let has_intervals = lines.iter().any(|(_, share)| share.interval.is_some());
+    let has_notes = lines.iter().any(|(_, share)| share.reason.is_some());
+    let mut columns = vec![what, "count", "of", "share"];
+    columns.extend(has_intervals.then_some("95 % interval"));
+    columns.extend(has_notes.then_some("note"));
+    let _ = writeln!(out, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
     for (name, share) in lines {
-        line(out, name, share);
+        let mut cells = vec![(*name).to_owned(), count(share), grouped(share.of), percent(share.share)];
+        cells.extend(has_intervals.then(|| interval(share)));
+        cells.extend(has_notes.then(|| share.reason.clone().unwrap_or_default()));
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
 }
 
 /// Values that cards chose, line by line.
 fn rows(out: &mut String, what: &str, rows: &[Row]) {
-    if rows.is_empty() {
+    if rows.iter().all(|row| row.share.of == 0) {
         out.push_str("None.\n");
         return;
     }
-    let _ = write!(out, "| {what} | count | of | share | 95 % interval | note |\n|---|---|---|---|---|---|\n");
-    for row in rows {
-        line(out, &escaped(&cut(&row.value)), &row.share);
-    }
-}
-
-fn line(out: &mut String, name: &str, share: &Share) {
-    let _ = writeln!(
-        out,
-        "| {name} | {} | {} | {} | {} | {} |",
-        count(share),
-        grouped(share.of),
-        percent(share.share),
-        interval(share),
-        share.reason.as_deref().unwrap_or_default(),
-    );
+    let values: Vec<String> = rows.iter().map(|row| escaped(&cut(&row.value))).collect();
+    let lines: Vec<(&str, &Share)> = values.iter().map(String::as_str).zip(rows.iter().map(|row| &row.share)).collect();
+    table(out, what, &lines);
 }
 
 fn count(share: &Share) -> String {
@@ -304,19 +299,27 @@ fn value(unit: Unit, value: Option<f64>) -> String {
 fn change(unit: Unit, by: f64) -> String {
     match unit {
         Unit::Count => format!("{}{}", if by < 0.0 { "-" } else { "+" }, grouped(by.abs() as u64)),
-        Unit::Share => format!("{:+.1} points", by * 100.0),
-        Unit::Milliseconds => format!("{by:+.1} ms"),
+        Unit::Share => format!("{:+.1}\u{a0}points", by * 100.0),
+        Unit::Milliseconds => format!("{by:+.1}\u{a0}ms"),
     }
 }
 
 /// A share in percent, or a dash.
 pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".into(), |share| format!("{:.1} %", share * 100.0))
+    share.map_or_else(|| "–".into(), |share| format!("{:.1}\u{a0}%", share * 100.0))
 }
 
 /// A time with its unit, or a dash: as precise as it was measured.
 pub(super) fn milliseconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), |ms| if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") })
+    value.map_or_else(
+        || "–".into(),
+        |ms| if ms < 10.0 { format!("{ms:.2}\u{a0}ms") } else { format!("{ms:.0}\u{a0}ms") },
+    )
+}
+
+/// A time of an edition for people, to the minute: `2026-11-21 22:30 UTC`.
+pub(crate) fn minute(rfc3339: &str) -> String {
+    rfc3339.get(..16).map_or_else(|| rfc3339.to_owned(), |minute| format!("{} UTC", minute.replace('T', " ")))
 }
 
 /// A number whose thousands are set apart.

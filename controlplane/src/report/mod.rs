@@ -32,6 +32,7 @@ pub(crate) mod store;
 mod svg;
 mod words;
 
+pub(crate) use markdown::minute;
 pub use month::Month;
 
 #[cfg(test)]
