@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use landline_api::report::{Edition, Latency, Row, Share};
+use landline_api::report::{Edition, Latency};
 
 use super::Month;
-use super::edition::{Unit, headlines};
+use super::cells::{change, count, escaped, grouped, interval, milliseconds, minute, percent, rows, table, value};
+use super::edition::headlines;
 use super::files::{json_name, plot_name};
 use super::plot::Plot;
-
-/// Characters of a value that an author chose; more are cut.
-const VALUE_CHARS: usize = 60;
 
 /// The report. Its links are relative: the files of an edition lie beside each other.
 pub(super) fn report(month: Month, edition: &Edition, plots: &[Plot]) -> String {
@@ -249,112 +247,4 @@ fn words(out: &mut String, edition: &Edition) {
         // What is in backticks stays so.
         let _ = write!(out, "\n{paragraph}\n");
     }
-}
-
-/// Shares with their names, line by line. Columns in which nothing would stand are left out.
-fn table(out: &mut String, what: &str, lines: &[(&str, &Share)]) {
-    let has_intervals = lines.iter().any(|(_, share)| share.interval.is_some());
-    let has_notes = lines.iter().any(|(_, share)| share.reason.is_some());
-    let mut columns = vec![what, "count", "of", "share"];
-    columns.extend(has_intervals.then_some("95 % interval"));
-    columns.extend(has_notes.then_some("note"));
-    let _ = writeln!(out, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
-    for (name, share) in lines {
-        let mut cells = vec![(*name).to_owned(), count(share), grouped(share.of), percent(share.share)];
-        cells.extend(has_intervals.then(|| interval(share)));
-        cells.extend(has_notes.then(|| share.reason.clone().unwrap_or_default()));
-        let _ = writeln!(out, "| {} |", cells.join(" | "));
-    }
-}
-
-/// Values that cards chose, line by line.
-fn rows(out: &mut String, what: &str, rows: &[Row]) {
-    if rows.iter().all(|row| row.share.of == 0) {
-        out.push_str("None.\n");
-        return;
-    }
-    let values: Vec<String> = rows.iter().map(|row| escaped(&cut(&row.value))).collect();
-    let lines: Vec<(&str, &Share)> = values.iter().map(String::as_str).zip(rows.iter().map(|row| &row.share)).collect();
-    table(out, what, &lines);
-}
-
-fn count(share: &Share) -> String {
-    share.count.map_or_else(|| "–".into(), grouped)
-}
-
-fn interval(share: &Share) -> String {
-    let ends = share.interval.map(|interval| (percent(Some(interval.low)), percent(Some(interval.high))));
-    ends.map_or_else(String::new, |(low, high)| format!("{low} to {high}"))
-}
-
-fn value(unit: Unit, value: Option<f64>) -> String {
-    match unit {
-        Unit::Count => value.map_or_else(|| "–".into(), |value| grouped(value as u64)),
-        Unit::Share => percent(value),
-        Unit::Milliseconds => milliseconds(value),
-    }
-}
-
-/// A difference, with its sign.
-fn change(unit: Unit, by: f64) -> String {
-    match unit {
-        Unit::Count => format!("{}{}", if by < 0.0 { "-" } else { "+" }, grouped(by.abs() as u64)),
-        Unit::Share => format!("{:+.1}\u{a0}points", by * 100.0),
-        Unit::Milliseconds => format!("{by:+.1}\u{a0}ms"),
-    }
-}
-
-/// A share in percent, or a dash.
-pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".into(), |share| format!("{:.1}\u{a0}%", share * 100.0))
-}
-
-/// A time with its unit, or a dash: as precise as it was measured.
-pub(super) fn milliseconds(value: Option<f64>) -> String {
-    value.map_or_else(
-        || "–".into(),
-        |ms| if ms < 10.0 { format!("{ms:.2}\u{a0}ms") } else { format!("{ms:.0}\u{a0}ms") },
-    )
-}
-
-/// A time of an edition for people, to the minute: `2026-11-21 22:30 UTC`.
-pub(crate) fn minute(rfc3339: &str) -> String {
-    rfc3339.get(..16).map_or_else(|| rfc3339.to_owned(), |minute| format!("{} UTC", minute.replace('T', " ")))
-}
-
-/// A number whose thousands are set apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// The beginning of a value that an author chose.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= VALUE_CHARS {
-        return text.to_owned();
-    }
-    text.chars().take(VALUE_CHARS - 1).chain(['…']).collect()
-}
-
-/// Text as text: nothing in it is markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_control() => out.push(' '),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
