@@ -24,7 +24,7 @@ test("an edition is found from the home page and read without script", async () 
   await page.click(`a[href="${where}"]`);
   assert.match(await page.textContent("h1"), /^State of A2A, \w+ \d{4}$/);
   const row = (name) => page.$$eval("tr", (rows, name) => rows.map((row) => row.innerText.split("\t").map((cell) => cell.trim())).find(([first]) => first === name), name);
-  assert.deepEqual((await row("attached by a line, of all")).slice(1, 4), ["1", "1", "100.0 %"]);
+  assert.deepEqual((await row("attached by a line, of all")).slice(1, 4), ["1", "1", "100.0\u00a0%"]);
   assert.deepEqual((await row("answered")).slice(1, 3), ["1", "1"]);
   const unknown = await row("with a signature that was verified");
   assert.equal(unknown[1], "–");

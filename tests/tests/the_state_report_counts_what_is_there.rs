@@ -46,11 +46,36 @@ fn host(name: &'static str) -> SocketAddr {
     addr
 }
 
+/// The month before one that is written `YYYY-MM`.
+fn month_before(month: &str) -> String {
+    let (year, number) = month.split_once('-').expect("a month");
+    let (year, number): (u32, u32) = (year.parse().expect("a year"), number.parse().expect("a number"));
+    if number == 1 { format!("{}-12", year - 1) } else { format!("{year}-{:02}", number - 1) }
+}
+
 fn card(name: &str, host: SocketAddr) -> Value {
     let mut card = api::card(name);
     card["supportedInterfaces"] =
         json!([{"url": format!("http://{host}/rpc"), "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}]);
     card
+}
+
+/// Publishes an edition of three agents, and another revision of it.
+fn is_shown_once_published(addr: SocketAddr, data: &Data, month: &str) {
+    let site = |path: &str| once(addr, &Request::get(path));
+    site(&format!("/state-of-a2a/{month}")).expect_problem(404, "not_found");
+    let (code, said) = report(data, &["--publish"]);
+    assert_eq!(code, Some(0), "{said}");
+    let page = site(&format!("/state-of-a2a/{month}")).expect(200).text();
+    assert!(page.contains("At a glance") && page.contains("http://relay.test"), "{page}");
+    assert!(site("/state-of-a2a/").expect(200).text().contains(&format!("/state-of-a2a/{month}")));
+    let served = || site(&format!("/state-of-a2a/{month}.json")).expect(200).json();
+    assert_eq!((&served()["revision"], served()["figures"]["directory"]["listed"].as_u64()), (&json!(1), Some(3)));
+    site(&format!("/state-of-a2a/{month}-reach.svg")).expect(200);
+    let (code, said) = report(data, &["--publish"]);
+    assert!(code == Some(1) && said.contains("revision 1"), "{said}");
+    let (code, said) = report(data, &["--publish", "--force"]);
+    assert_eq!((code, &served()["revision"]), (Some(0), &json!(2)), "{said}");
 }
 
 #[test]
@@ -104,20 +129,14 @@ fn an_edition_is_counted_beside_the_server_and_shown_by_it() {
     let (code, said) = report(&data, &["--out", folder, "--force", "--format", "json"]);
     assert_eq!((code, &read()["revision"]), (Some(0), &json!(2)), "{said}");
 
-    let site = |path: &str| once(addr, &Request::get(path));
-    site(&format!("/state-of-a2a/{month}")).expect_problem(404, "not_found");
-    let (code, said) = report(&data, &["--publish"]);
+    // An edition of the month before is what the next one is compared with.
+    let last = month_before(&month);
+    let (code, said) = report(&data, &["--out", folder, "--edition", &last]);
     assert_eq!(code, Some(0), "{said}");
-    let page = site(&format!("/state-of-a2a/{month}")).expect(200).text();
-    assert!(page.contains("At a glance") && page.contains("http://relay.test"), "{page}");
-    assert!(site("/state-of-a2a/").expect(200).text().contains(&format!("/state-of-a2a/{month}")));
-    let served = || site(&format!("/state-of-a2a/{month}.json")).expect(200).json();
-    assert_eq!((&served()["revision"], served()["figures"]["directory"]["listed"].as_u64()), (&json!(1), Some(3)));
-    site(&format!("/state-of-a2a/{month}-reach.svg")).expect(200);
-    let (code, said) = report(&data, &["--publish"]);
-    assert!(code == Some(1) && said.contains("revision 1"), "{said}");
-    let (code, said) = report(&data, &["--publish", "--force"]);
-    assert_eq!((code, &served()["revision"]), (Some(0), &json!(2)), "{said}");
+    let (code, said) = report(&data, &["--out", folder, "--force"]);
+    assert_eq!((code, &read()["previous"]["edition"]), (Some(0), &json!(last)), "{said}");
+
+    is_shown_once_published(addr, &data, &month);
     echo.stop();
     server.assert_no_panic();
     server.stop();

@@ -12,9 +12,9 @@ use super::layout::{self, Head, Here};
 use super::{markdown, text};
 use crate::error::{Error, Result};
 use crate::extract::PathText;
-use crate::report::Month;
 use crate::report::files::{json_name, markdown_name};
 use crate::report::ops::{self, Published};
+use crate::report::{Month, minute};
 use crate::state::Exchange;
 
 /// SVG.
@@ -51,7 +51,7 @@ fn entry(edition: &Published) -> maud::Markup {
             a href=(format!("/state-of-a2a/{month}")) { (month.name()) }
             p { (summary) }
             p {
-                "Published at " (rfc3339_ms(*published_at))
+                "Published at " (minute(&rfc3339_ms(*published_at)))
                 @if *revision > 1 { ", revision " (revision) }
                 ". "
                 a href=(format!("/state-of-a2a/{}", json_name(*month))) { "JSON" } " · "

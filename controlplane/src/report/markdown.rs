@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use landline_api::report::{Edition, Latency, Row, Share};
+use landline_api::report::{Edition, Latency};
 
 use super::Month;
-use super::edition::{Unit, headlines};
+use super::cells::{change, count, escaped, grouped, interval, milliseconds, minute, percent, rows, table, value};
+use super::edition::headlines;
 use super::files::{json_name, plot_name};
 use super::plot::Plot;
-
-/// Characters of a value that an author chose; more are cut.
-const VALUE_CHARS: usize = 60;
 
 /// The report. Its links are relative: the files of an edition lie beside each other.
 pub(super) fn report(month: Month, edition: &Edition, plots: &[Plot]) -> String {
@@ -46,7 +44,7 @@ fn head(out: &mut String, month: Month, edition: &Edition) {
         out,
         "# State of A2A, {}\n\nThe directory{server} at {}. {}\n\nRevision {}. The figures are also there as [JSON]({}).\n",
         month.name(),
-        edition.as_of,
+        minute(&edition.as_of),
         edition.summary,
         edition.revision,
         json_name(month),
@@ -225,8 +223,8 @@ fn traffic(out: &mut String, edition: &Edition) {
     let _ = write!(
         out,
         "## Calls through the relay\n\nFrom {} to {}: {} calls to {} agents.\n\n",
-        calls.from,
-        calls.until,
+        minute(&calls.from),
+        minute(&calls.until),
         grouped(calls.total),
         grouped(calls.callees),
     );
@@ -249,109 +247,4 @@ fn words(out: &mut String, edition: &Edition) {
         // What is in backticks stays so.
         let _ = write!(out, "\n{paragraph}\n");
     }
-}
-
-/// Shares with their names, line by line.
-fn table(out: &mut String, what: &str, lines: &[(&str, &Share)]) {
-    let _ = write!(out, "| {what} | count | of | share | 95 % interval | note |\n|---|---|---|---|---|---|\n");
-    for (name, share) in lines {
-        line(out, name, share);
-    }
-}
-
-/// Values that cards chose, line by line.
-fn rows(out: &mut String, what: &str, rows: &[Row]) {
-    if rows.is_empty() {
-        out.push_str("None.\n");
-        return;
-    }
-    let _ = write!(out, "| {what} | count | of | share | 95 % interval | note |\n|---|---|---|---|---|---|\n");
-    for row in rows {
-        line(out, &escaped(&cut(&row.value)), &row.share);
-    }
-}
-
-fn line(out: &mut String, name: &str, share: &Share) {
-    let _ = writeln!(
-        out,
-        "| {name} | {} | {} | {} | {} | {} |",
-        count(share),
-        grouped(share.of),
-        percent(share.share),
-        interval(share),
-        share.reason.as_deref().unwrap_or_default(),
-    );
-}
-
-fn count(share: &Share) -> String {
-    share.count.map_or_else(|| "–".into(), grouped)
-}
-
-fn interval(share: &Share) -> String {
-    let ends = share.interval.map(|interval| (percent(Some(interval.low)), percent(Some(interval.high))));
-    ends.map_or_else(String::new, |(low, high)| format!("{low} to {high}"))
-}
-
-fn value(unit: Unit, value: Option<f64>) -> String {
-    match unit {
-        Unit::Count => value.map_or_else(|| "–".into(), |value| grouped(value as u64)),
-        Unit::Share => percent(value),
-        Unit::Milliseconds => milliseconds(value),
-    }
-}
-
-/// A difference, with its sign.
-fn change(unit: Unit, by: f64) -> String {
-    match unit {
-        Unit::Count => format!("{}{}", if by < 0.0 { "-" } else { "+" }, grouped(by.abs() as u64)),
-        Unit::Share => format!("{:+.1} points", by * 100.0),
-        Unit::Milliseconds => format!("{by:+.1} ms"),
-    }
-}
-
-/// A share in percent, or a dash.
-pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".into(), |share| format!("{:.1} %", share * 100.0))
-}
-
-/// A time with its unit, or a dash: as precise as it was measured.
-pub(super) fn milliseconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), |ms| if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") })
-}
-
-/// A number whose thousands are set apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// The beginning of a value that an author chose.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= VALUE_CHARS {
-        return text.to_owned();
-    }
-    text.chars().take(VALUE_CHARS - 1).chain(['…']).collect()
-}
-
-/// Text as text: nothing in it is markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_control() => out.push(' '),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -17,7 +17,7 @@ pub(crate) fn share(count: u64, of: u64) -> Share {
         of,
         share: (of > 0).then(|| rounded(count as f64 / of as f64)),
         interval: interval.map(|(low, high)| Interval { low: rounded(low), high: rounded(high) }),
-        reason: (of == 0).then(|| "there is nothing that it could be a share of".to_owned()),
+        reason: (of == 0).then(|| "the denominator is 0".to_owned()),
     }
 }
 
@@ -54,6 +54,11 @@ impl Distribution {
         if times > 0 {
             *self.0.entry(value).or_default() += times;
         }
+    }
+
+    /// Adds values, each with how often it was seen.
+    pub(crate) fn extend(&mut self, pairs: impl IntoIterator<Item = (u64, u64)>) {
+        pairs.into_iter().for_each(|(value, times)| self.add(value, times));
     }
 
     /// How many values were seen.
@@ -94,7 +99,7 @@ impl Distribution {
 impl FromIterator<(u64, u64)> for Distribution {
     fn from_iter<T: IntoIterator<Item = (u64, u64)>>(pairs: T) -> Self {
         let mut all = Self::default();
-        pairs.into_iter().for_each(|(value, times)| all.add(value, times));
+        all.extend(pairs);
         all
     }
 }

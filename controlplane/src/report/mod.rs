@@ -14,11 +14,12 @@
 //! | `edition` | an edition from its figures, and what changed since the one before; pure |
 //! | `words` | the definitions and the method; pure |
 //! | [`files`] | the files of an edition; pure |
-//! | `markdown` | an edition as Markdown; pure |
+//! | `markdown`, `cells` | an edition as Markdown; pure |
 //! | `plot`, `svg` | an edition's plots; pure |
 //! | `store` | SQL |
 //! | [`ops`] | counting, publishing, reading |
 
+mod cells;
 mod census;
 mod edition;
 mod entry;
@@ -32,6 +33,7 @@ pub(crate) mod store;
 mod svg;
 mod words;
 
+pub(crate) use cells::minute;
 pub use month::Month;
 
 #[cfg(test)]

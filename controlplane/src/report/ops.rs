@@ -6,11 +6,11 @@ use landline_wire::ids::AgentId;
 use sqlx::AnyConnection;
 
 use super::Month;
-use super::census::{Census, NOT_PROBED};
+use super::census::Census;
 pub use super::edition::edition;
 use super::entry::{Entry, PROBED_WITHIN_MS};
 use super::files::{File, json_name};
-use super::measure::share;
+use super::measure::{Distribution, share};
 pub use super::store::Published;
 use super::store::{self, Hours, Sample};
 use crate::agents::census;
@@ -25,6 +25,9 @@ const WINDOW_HOURS: i64 = 30 * 24;
 const CALLS: u32 = 1_000_000;
 /// Agents that are in memory at once.
 const PIECE: u32 = 512;
+/// Why there are no times.
+const NO_CARD: &str = "no probe of the 24 hours before found an agent's card";
+const NO_ANSWER: &str = "no probe of the 24 hours before was answered";
 /// Editions in a list: twenty years of months.
 const LISTED: u32 = 240;
 
@@ -32,14 +35,11 @@ const LISTED: u32 = 240;
 /// agents are counted so far.
 pub async fn count(exchange: &Exchange, as_of: i64, mut progress: impl FnMut(u64)) -> Result<Figures> {
     let mut tx = exchange.db.begin_snapshot().await?;
-    let census = agents(exchange, &mut tx, as_of, &mut progress).await?;
-    let probed_since = as_of - PROBED_WITHIN_MS;
+    let Counted { census, card_times, call_times } = agents(exchange, &mut tx, as_of, &mut progress).await?;
     let probes = Probes {
         verdicts: census.verdicts(),
-        card_fetches: store::card_times(&mut tx, probed_since).await?.latency(NOT_PROBED),
-        calls: store::call_times(&mut tx, probed_since)
-            .await?
-            .latency("no agent answered a probe in the 24 hours before"),
+        card_fetches: card_times.latency(NO_CARD),
+        calls: call_times.latency(NO_ANSWER),
     };
     let calls = calls(exchange, &mut tx, as_of).await?;
     let (total, statuses) = store::submissions(&mut tx).await?;
@@ -58,20 +58,33 @@ pub async fn count(exchange: &Exchange, as_of: i64, mut progress: impl FnMut(u64
     })
 }
 
+/// What was counted agent by agent.
+#[derive(Debug, Default)]
+struct Counted {
+    census: Census,
+    /// Microseconds.
+    card_times: Distribution,
+    /// Microseconds.
+    call_times: Distribution,
+}
+
 async fn agents(
     exchange: &Exchange,
     tx: &mut AnyConnection,
     as_of: i64,
     progress: &mut impl FnMut(u64),
-) -> Result<Census> {
-    let mut all = Census::default();
-    let mut last: Option<AgentId> = None;
+) -> Result<Counted> {
+    let mut all = Counted::default();
+    let probed_since = as_of - PROBED_WITHIN_MS;
+    let mut after: Option<AgentId> = None;
     loop {
-        let piece = census::next(exchange, tx, last, PIECE, as_of).await?;
-        let Some(end) = piece.last() else { return Ok(all) };
-        last = Some(end.row.id);
-        piece.into_iter().for_each(|agent| all.add(&Entry::of(agent, as_of)));
-        progress(all.listed());
+        let piece = census::next(exchange, tx, after, PIECE, as_of).await?;
+        let Some(last) = piece.last().map(|agent| agent.row.id) else { return Ok(all) };
+        piece.into_iter().for_each(|agent| all.census.add(&Entry::of(agent, as_of)));
+        all.card_times.extend(store::card_times(tx, probed_since, (after, last)).await?);
+        all.call_times.extend(store::call_times(tx, probed_since, (after, last)).await?);
+        after = Some(last);
+        progress(all.census.listed());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use landline_api::report::{Edition, Row, Share};
 
-use super::markdown::{milliseconds, percent};
+use super::cells::{milliseconds, percent};
 use super::svg::{Bar, Chart, Scale};
 
 /// A plot of an edition.

@@ -1,5 +1,6 @@
 //! SQL of the report: what is counted by the database, and the editions that were published.
 
+use landline_wire::ids::AgentId;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -28,14 +29,14 @@ macro_rules! rounded {
     };
 }
 
-/// Probes of listed agents since the time of the first placeholder.
+/// Probes since a time of the listed agents whose ids are after one and not after another.
 macro_rules! probes {
     ($column:literal, $condition:literal) => {
         concat!(
             "SELECT ",
             rounded!($column),
-            ", COUNT(*) AS n FROM probes p JOIN agents a ON a.id = p.agent \
-             WHERE a.blocked_at IS NULL AND p.at >= $1 AND ",
+            ", COUNT(*) AS n FROM probes p WHERE p.at >= $1 AND p.agent > $2 AND p.agent <= $3 \
+             AND p.agent NOT IN (SELECT id FROM agents WHERE id > $2 AND id <= $3 AND blocked_at IS NOT NULL) AND ",
             $condition,
             " GROUP BY us"
         )
@@ -47,9 +48,10 @@ queries! {
     CALL_TIMES = probes!("p.latency_us", "p.latency_us IS NOT NULL AND p.verdict = 'callable'");
     HOURS = "SELECT CAST(COALESCE(SUM(calls), 0) AS BIGINT) AS calls, CAST(COALESCE(SUM(good), 0) AS BIGINT) AS good, \
              COUNT(DISTINCT agent) AS callees FROM agent_hours WHERE hour >= $1 AND hour < $2";
+    /// By their ids, which rise with time: by `ts` so many would have to be looked up one by one, hence the plus signs.
     CALLS = concat!("SELECT route, status / 100 AS hundreds, ", rounded!("latency_us"), ", COUNT(*) AS n \
-             FROM (SELECT route, status, latency_us FROM calls WHERE ts >= $1 AND ts < $2 ORDER BY id DESC LIMIT $3) \
-             AS newest GROUP BY route, hundreds, us");
+             FROM calls WHERE id > $1 AND id <= $2 AND +ts >= $3 AND +ts < $4 GROUP BY route, hundreds, us");
+    LAST_CALL = "SELECT MAX(id) AS id FROM calls";
     SUBMISSIONS = "SELECT status, COUNT(*) AS n FROM submissions GROUP BY status";
     REVISION = "SELECT MAX(revision) AS revision FROM editions WHERE month = $1";
     BEFORE = "SELECT MAX(month) AS month FROM editions WHERE month < $1";
@@ -65,19 +67,28 @@ fn number(row: &AnyRow, column: &str) -> Result<u64> {
     Ok(row.try_get::<i64, _>(column)?.unsigned_abs())
 }
 
-async fn times(conn: &mut AnyConnection, query: &'static str, since: i64) -> Result<Distribution> {
-    let rows = sqlx::query(query).bind(since).fetch_all(conn).await?;
+/// Listed agents whose ids are after the first, or all from the beginning, and not after the second.
+pub(super) type Range = (Option<AgentId>, AgentId);
+
+async fn times(
+    conn: &mut AnyConnection,
+    query: &'static str,
+    since: i64,
+    (after, last): Range,
+) -> Result<Vec<(u64, u64)>> {
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = sqlx::query(query).bind(since).bind(after).bind(last.to_string()).fetch_all(conn).await?;
     rows.iter().map(|row| Ok((number(row, "us")?, number(row, "n")?))).collect()
 }
 
-/// Microseconds in which agents' own cards were fetched, by probes since a time.
-pub(super) async fn card_times(conn: &mut AnyConnection, since: i64) -> Result<Distribution> {
-    times(conn, CARD_TIMES, since).await
+/// Microseconds in which probes since a time fetched agents' own cards, each with how often.
+pub(super) async fn card_times(conn: &mut AnyConnection, since: i64, agents: Range) -> Result<Vec<(u64, u64)>> {
+    times(conn, CARD_TIMES, since, agents).await
 }
 
-/// Microseconds in which A2A calls of probes since a time were answered.
-pub(super) async fn call_times(conn: &mut AnyConnection, since: i64) -> Result<Distribution> {
-    times(conn, CALL_TIMES, since).await
+/// Microseconds in which agents answered the A2A calls of probes since a time, each with how often.
+pub(super) async fn call_times(conn: &mut AnyConnection, since: i64, agents: Range) -> Result<Vec<(u64, u64)>> {
+    times(conn, CALL_TIMES, since, agents).await
 }
 
 /// Calls in a span of hours since the epoch, counted as they were recorded.
@@ -106,19 +117,36 @@ pub(super) struct Sample {
     pub(super) times: Distribution,
 }
 
-/// At most `limit` calls, the newest that began in a window of unix milliseconds.
+/// Calls that one statement reads, so that none takes much memory.
+const CALLS_AT_ONCE: i64 = 50_000;
+
+/// At most `limit` calls: of the newest ones those that began in a window of unix milliseconds.
 pub(super) async fn calls(conn: &mut AnyConnection, (from, until): (i64, i64), limit: u32) -> Result<Sample> {
     let mut sample = Sample::default();
-    for row in &sqlx::query(CALLS).bind(from).bind(until).bind(i64::from(limit)).fetch_all(conn).await? {
-        let (n, hundreds, us) = (number(row, "n")?, number(row, "hundreds")?, number(row, "us")?);
-        sample.size += n;
-        sample.statuses.add(&format!("{hundreds}xx"), n);
-        sample.routes.add(&row.try_get::<String, _>("route")?, n);
-        if hundreds < 5 && us > 0 {
-            sample.times.add(us, n);
+    let last: Option<i64> = sqlx::query(LAST_CALL).fetch_one(&mut *conn).await?.try_get("id")?;
+    let last = last.unwrap_or(0);
+    let mut after = (last - i64::from(limit)).max(0);
+    while after < last {
+        let end = last.min(after + CALLS_AT_ONCE);
+        for row in &sqlx::query(CALLS).bind(after).bind(end).bind(from).bind(until).fetch_all(&mut *conn).await? {
+            sample.add(row)?;
         }
+        after = end;
     }
     Ok(sample)
+}
+
+impl Sample {
+    fn add(&mut self, row: &AnyRow) -> Result<()> {
+        let (n, hundreds, us) = (number(row, "n")?, number(row, "hundreds")?, number(row, "us")?);
+        self.size += n;
+        self.statuses.add(&format!("{hundreds}xx"), n);
+        self.routes.add(&row.try_get::<String, _>("route")?, n);
+        if hundreds < 5 && us > 0 {
+            self.times.add(us, n);
+        }
+        Ok(())
+    }
 }
 
 /// Submissions by status.

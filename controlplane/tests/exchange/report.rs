@@ -10,6 +10,7 @@ use landline_controlplane::report::{Month, ops};
 use landline_controlplane::submissions::ops::visit_due;
 use landline_wire::ids::AgentId;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::a2a_host::{Agent, CARD, Call};
 use crate::agent_host::lab;
@@ -92,6 +93,17 @@ async fn one_of_each(world: &World) -> Vec<Agent> {
     vec![honest, closed, away, other, found]
 }
 
+/// An agent of long ago, without the way through the API. Ids are ordered by `order` first.
+async fn insert(world: &World, order: u64, n: u32) {
+    let sql = "INSERT INTO agents (id, name, name_key, description, source, card, card_at, access, allow_list, \
+               created_at, updated_at, last_seen) \
+               VALUES ($1, $2, $2, 'd', 'self_registered', $3, 0, 'agents', '[]', 0, 0, 0)";
+    let [.., high, low] = n.to_be_bytes();
+    let id = AgentId::from_parts(order, [0, 0, 0, 0, 0, 0, 0, 0, high, low]);
+    let query = sqlx::query(sql).bind(id.to_string()).bind(format!("bot-{n}"));
+    query.bind(r#"{"name": "x", "skills": [{"id": "s"}]}"#).execute(world.exchange.db.write()).await.unwrap();
+}
+
 on_both! {
     async fn agents_in_each_state_are_counted_as_what_they_are(world, lab) {
         let _hosts = one_of_each(&world).await;
@@ -166,22 +178,27 @@ on_both! {
         assert_eq!(count(&world).await.reach.discoverable.count, Some(0), "this card was never seen there");
     }
 
-    async fn many_agents_are_counted_in_pieces_each_once(world) {
-        let sql = "INSERT INTO agents (id, name, name_key, description, source, card, card_at, access, allow_list, created_at, \
-                   updated_at, last_seen) VALUES ($1, $2, $2, 'd', 'self_registered', $3, 0, 'agents', '[]', 0, 0, 0)";
-        for n in 0..1_030_u32 {
-            let [.., high, low] = n.to_be_bytes();
-            let id = AgentId::from_parts(u64::from(n % 7), [0, 0, 0, 0, 0, 0, 0, 0, high, low]);
-            let query = sqlx::query(sql).bind(id.to_string()).bind(format!("bot-{n}"));
-            query.bind(r#"{"name": "x", "skills": [{"id": "s"}]}"#).execute(world.exchange.db.write()).await.unwrap();
+    async fn many_agents_are_counted_in_pieces_each_once_and_as_of_one_state(world) {
+        for n in 0..1_030 {
+            insert(&world, u64::from(n % 7), n).await;
         }
-        let mut told = Vec::new();
-        let now_ms = world.exchange.clock.now_ms();
-        let figures = ops::count(&world.exchange, now_ms, |counted| told.push(counted)).await.unwrap();
+        let (mut told, begun) = (Vec::new(), Notify::new());
+        let counted = ops::count(&world.exchange, world.exchange.clock.now_ms(), |counted| {
+            told.push(counted);
+            begun.notify_one();
+        });
+        // One that comes while the first ones are counted, behind all others.
+        let late = async {
+            begun.notified().await;
+            insert(&world, 1_000, 60_000).await;
+        };
+        let (figures, ()) = tokio::join!(counted, late);
+        let figures = figures.unwrap();
         assert_eq!(told, [512, 1_024, 1_030]);
         assert_eq!((figures.directory.listed, figures.contents.skills.p50), (1_030, Some(1)));
         assert_eq!(parts(&figures.directory.joined_30d), (Some(0), 1_030));
         assert_eq!(figures.directory.joined_30d.interval, None, "of so many the share says enough");
+        assert_eq!(count(&world).await.directory.listed, 1_031);
     }
 
     async fn a_published_edition_is_served_and_a_later_revision_takes_its_place(world) {

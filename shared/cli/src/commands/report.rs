@@ -12,7 +12,9 @@ use landline_controlplane::report::{Month, ops};
 
 use super::{block_on, node};
 use crate::args::{ReportArgs, ReportFormat};
+use crate::config::Log;
 use crate::server::data_dir::Run;
+use crate::server::{self, logging};
 
 /// Where the files go unless something else is said.
 const FOLDER: &str = "./state-of-a2a";
@@ -21,6 +23,7 @@ const STEP: u64 = 10_000;
 
 /// Counts, and writes what was asked for.
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
+    be_quiet(args)?;
     let wanted = args.edition.as_deref().map(str::parse::<Month>).transpose().context("--edition")?;
     block_on(async {
         let exchange = node::open(&args.settings.flags).await?;
@@ -28,6 +31,13 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         exchange.db.close().await;
         done
     })
+}
+
+/// Starts the log without the driver's remarks on slow statements: whoever counts everything has some.
+fn be_quiet(args: &ReportArgs) -> Result<()> {
+    let log = server::settings(&args.settings.flags)?.log;
+    logging::start(&Log { level: format!("sqlx::query=error,{}", log.level), ..log });
+    Ok(())
 }
 
 async fn make(exchange: &Exchange, args: &ReportArgs, wanted: Option<Month>) -> Result<()> {
