@@ -8,7 +8,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Body, Operation, Who};
+use super::operation::{ANY_STATUS, Answer, Body, Operation, Who};
 use super::{Section, sections};
 use crate::agents;
 
@@ -87,11 +87,12 @@ fn operation_id(operation: &Operation, method: &str) -> String {
 fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Components<'_>) -> Value {
     let mut responses = Map::new();
     for answer in &operation.answers {
-        let status = if answer.status == 0 { "default".to_owned() } else { answer.status.to_string() };
+        let status = if answer.status == ANY_STATUS { "default".to_owned() } else { answer.status.to_string() };
         responses.insert(status, components.answer(answer));
     }
+    let passes = operation.answers.iter().any(|answer| answer.status == ANY_STATUS);
     for (status, codes) in by_status(&operation.failures) {
-        responses.insert(status.to_string(), components.failure(status, &codes));
+        responses.insert(status.to_string(), components.failure(status, &codes, passes));
     }
     let parameters: Vec<Value> = operation.parameters.iter().map(super::parameter::Parameter::json).collect();
     let mut out = json!({
@@ -165,20 +166,22 @@ impl Components<'_> {
         out
     }
 
-    /// Failures of one status. Which codes there can be is said, so that a program knows what it may meet.
-    fn failure(&mut self, status: u16, codes: &[Code]) -> Value {
+    /// Failures of one status. Which codes there can be is said, so that a program knows what it may meet. What `passes` an
+    /// agent's answer on can have this status from the agent, too.
+    fn failure(&mut self, status: u16, codes: &[Code], passes: bool) -> Value {
         let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let name = format!("{status}.{}", names.join("."));
+        let name = format!("{status}.{}{}", names.join("."), if passes { ".or-the-agents" } else { "" });
         let reference = json!({"$ref": format!("#/components/responses/{name}")});
         let problem = super::handler::schema_of::<landline_api::problem::ProblemDocument>(&mut self.given).to_value();
         if self.failures.contains_key(&name) {
             return reference;
         }
         let failure = {
-            let meanings: Vec<String> =
+            let mut meanings: Vec<String> =
                 codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.entry().meaning)).collect();
             let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
             match status {
+                _ if passes => {}
                 401 => headers["WWW-Authenticate"] = json!({"$ref": "#/components/headers/Authenticate"}),
                 429 | 503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"}),
                 _ => {}
@@ -187,11 +190,12 @@ impl Components<'_> {
             let schema = json!({"allOf": [problem, of_these]});
             let examples = codes.iter().map(|code| (code.as_str().to_owned(), json!({"value": self.example(*code)})));
             let examples: Map<String, Value> = examples.collect();
-            json!({
-                "description": meanings.join("\n\n"),
-                "headers": headers,
-                "content": {"application/problem+json": {"schema": schema, "examples": examples}},
-            })
+            let mut content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
+            if passes {
+                content["*/*"] = json!({});
+                meanings.push("Or the agent's own answer of this status.".to_owned());
+            }
+            json!({"description": meanings.join("\n\n"), "headers": headers, "content": content})
         };
         self.failures.insert(name, failure);
         reference
@@ -204,6 +208,7 @@ impl Components<'_> {
 
     fn json(mut self) -> Value {
         let mut schemas = self.given.take_definitions(true);
+        schemas.values_mut().for_each(without_defaults);
         for (name, schema) in self.taken.take_definitions(true) {
             schemas.entry(name).or_insert(schema);
         }
@@ -241,6 +246,14 @@ impl Components<'_> {
                 "adminToken": bearer("The operator's token, which lies in the data directory."),
             },
         })
+    }
+}
+
+/// Takes away what readers of older answers put in a member's place: an answer of ours has them all.
+fn without_defaults(schema: &mut Value) {
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten();
+    for member in members.filter_map(|(_, member)| member.as_object_mut()) {
+        member.remove("default");
     }
 }
 
