@@ -1,10 +1,13 @@
 """What schemathesis cannot know: which key belongs to which agent, and what the run itself stands on.
 
 An operation of an owner needs the key of the agent in the path. So the keys of all agents that a run registers are kept,
-and each request gets the one that fits. Where a request would take away what all the others need (the agent whose key
-they show, the one that answers calls, the switch between them), it gets a victim of its own instead.
+and each request gets the one that fits; where a token is as good as a key, every second one shows a token.
+
+Where a request would take away what all the others need (the agent whose key they show, the one that answers calls, the
+switch between them), it gets a victim of its own instead.
 """
 
+import itertools
 import json
 import os
 import urllib.request
@@ -19,6 +22,7 @@ DESTROYS = {"removeAgent", "rotateKey", "blockAgent"}
 ENDS_A_SWITCH = {"revokeNode", "drainNode"}
 
 keys = {}
+turns = itertools.count()
 
 
 def register():
@@ -33,6 +37,13 @@ def register():
         registered = json.load(answer)
     keys[registered["id"]] = registered["api_key"]
     return registered["id"]
+
+
+def token():
+    """A token of the run's own agent. A new one each time: some request of the run revokes all of them."""
+    request = urllib.request.Request(f"{API}/v1/auth/token", data=b"", headers={"authorization": DEFAULT})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["token"]
 
 
 def name_of(case):
@@ -55,8 +66,12 @@ def before_call(context, case, kwargs):
         agent = path["agent_id"] = register()
     if name_of(case) in ENDS_A_SWITCH and path.get("node_id") == os.environ["OPENAPI_NODE"]:
         path["node_id"] = str(uuid.uuid4())
-    if agent in keys and case.headers is not None and case.headers.get("Authorization") == DEFAULT:
+    if case.headers is None or case.headers.get("Authorization") != DEFAULT:
+        return
+    if agent in keys:
         case.headers["Authorization"] = f"Bearer {keys[agent]}"
+    elif {"token": []} in case.operation.definition.raw["security"] and next(turns) % 2:
+        case.headers["Authorization"] = f"Bearer {token()}"
 
 
 @schemathesis.hook

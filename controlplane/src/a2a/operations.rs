@@ -1,7 +1,7 @@
 //! The operations of the exchange's own agent, as the OpenAPI document describes them.
 
 use landline_wire::error::Code;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::http;
 use crate::openapi::parameters::{header, query, words};
@@ -27,8 +27,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             )
             .with(header("A2A-Version", versions(), "The version that the caller speaks."))
             .with(query("A2A-Version", versions(), "The same, for those who cannot set the header."))
-            .takes::<Value>("A JSON-RPC request.", message)
+            .takes::<Map<String, Value>>("A JSON-RPC request.", message)
             .fails(&[Code::BodyTooLarge, Code::InvalidQuery, Code::UploadTimeout])
-            .answers_json::<Value>(200, "The JSON-RPC answer."),
+            .answers_json::<Map<String, Value>>(200, "The JSON-RPC answer."),
     ]
 }

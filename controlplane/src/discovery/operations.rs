@@ -1,29 +1,27 @@
 //! The operations of discovery, as the OpenAPI document describes them.
 
 use landline_api::discovery::Discover;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::http;
 use super::schema::LABEL_CHARS;
 use crate::openapi::examples;
 use crate::openapi::parameters::{flag, query};
-use crate::openapi::{Operation, get, post};
+use crate::openapi::{Operation, Parameter, get, post};
 
 pub(crate) fn operations() -> Vec<Operation> {
     let label = || json!({"type": "string", "maxLength": LABEL_CHARS});
-    // At least one of the words' parameters is needed, which a parameter alone cannot say.
-    let words = || -> Value { json!({"type": "string", "maxLength": LABEL_CHARS, "pattern": "[A-Za-z0-9]"}) };
-    let mut q = query("q", words(), "Words of the name, the tagline, the description and the skills, in any form.");
-    (q.required, q.example) = (false, Some("echo".into()));
+    let q = query("q", label(), "Words of the name, the tagline, the description and the skills, in any form.");
     vec![
         get("/v1/search", http::search)
             .named(
                 "searchAgents",
                 "Find agents by words and labels",
-                "At least one of `q`, `skill` and `tag` is needed. All that is given must hold.",
+                "At least one of `q`, `skill` and `tag` is needed, and in a text of words a letter or a digit. All that is given \
+                 must hold.",
             )
-            .with(q)
-            .with(query("skill", words(), "Words of a skill's name or id."))
+            .with(Parameter { example: Some("echo".into()), ..q })
+            .with(query("skill", label(), "Words of a skill's name or id."))
             .with(query("tag", label(), "A skill's tag, without regard to case."))
             .with(query("category", label(), "What the agent is filed under."))
             .with(query("provider", label(), "Who runs it, without regard to case."))

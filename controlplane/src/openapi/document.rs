@@ -8,7 +8,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Body, Dialect, Operation, Who};
+use super::operation::{ANY_STATUS, Answer, Body, Dialect, Operation, Who};
 use super::{Section, sections};
 use crate::agents;
 
@@ -87,12 +87,18 @@ fn operation_id(operation: &Operation, method: &str) -> String {
 fn describe(operation: &Operation, method: &str, tag: &str, components: &mut Components<'_>) -> Value {
     let mut responses = Map::new();
     for answer in &operation.answers {
-        let status = if answer.status == 0 { "default".to_owned() } else { answer.status.to_string() };
+        let status = if answer.status == ANY_STATUS { "default".to_owned() } else { answer.status.to_string() };
         responses.insert(status, components.answer(answer));
     }
+    let passes = operation.answers.iter().any(|answer| answer.status == ANY_STATUS);
+    let besides = match operation.dialect {
+        Some(dialect) => Besides::Standard(dialect),
+        None if passes => Besides::Agent,
+        None => Besides::Nothing,
+    };
     let status_of = operation.dialect.map_or(Code::status as fn(Code) -> u16, |dialect| dialect.status);
     for (status, codes) in by(&operation.failures, status_of) {
-        responses.insert(status.to_string(), components.failure(status, &codes, operation.dialect));
+        responses.insert(status.to_string(), components.failure(status, &codes, besides));
     }
     let parameters: Vec<Value> = operation.parameters.iter().map(super::parameter::Parameter::json).collect();
     let mut out = json!({
@@ -134,6 +140,26 @@ fn security(who: Who) -> Value {
     }
 }
 
+/// What can have the status of a failure beside the problem document.
+#[derive(Debug, Clone, Copy)]
+enum Besides {
+    Nothing,
+    /// The same failure in another standard's words.
+    Standard(Dialect),
+    /// An agent's own answer.
+    Agent,
+}
+
+impl Besides {
+    fn suffix(self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Standard(dialect) => format!(".{}", dialect.name),
+            Self::Agent => ".or-the-agents".to_owned(),
+        }
+    }
+}
+
 impl Components<'_> {
     fn body(&mut self, body: &Body) -> Value {
         let mut content = json!({});
@@ -170,35 +196,43 @@ impl Components<'_> {
         out
     }
 
-    /// Failures of one status. Which codes there can be is said, so that a program knows what it may meet.
-    fn failure(&mut self, status: u16, codes: &[Code], dialect: Option<Dialect>) -> Value {
+    /// Failures of one status. Which codes there can be is said, so that a program knows what it may meet, and what can have
+    /// this status `besides`.
+    fn failure(&mut self, status: u16, codes: &[Code], besides: Besides) -> Value {
         let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let of = dialect.map(|dialect| format!(".{}", dialect.name)).unwrap_or_default();
-        let name = format!("{status}.{}{of}", names.join("."));
+        let name = format!("{status}.{}{}", names.join("."), besides.suffix());
         let reference = json!({"$ref": format!("#/components/responses/{name}")});
         let problem = super::handler::schema_of::<landline_api::problem::ProblemDocument>(&mut self.given).to_value();
         if self.failures.contains_key(&name) {
             return reference;
         }
         let failure = {
-            let meanings: Vec<String> =
+            let mut meanings: Vec<String> =
                 codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.entry().meaning)).collect();
             let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
             match status {
+                _ if matches!(besides, Besides::Agent) => {}
                 401 => headers["WWW-Authenticate"] = json!({"$ref": "#/components/headers/Authenticate"}),
                 429 | 503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"}),
                 _ => {}
             }
             let mut of_these = json!({"properties": {"code": {"enum": names}}});
-            if dialect.is_none() {
+            if !matches!(besides, Besides::Standard(_)) {
                 of_these["properties"]["status"] = json!({"const": status});
             }
             let schema = json!({"allOf": [problem, of_these]});
             let examples = codes.iter().map(|code| (code.as_str().to_owned(), json!({"value": self.example(*code)})));
             let examples: Map<String, Value> = examples.collect();
             let mut content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
-            if let Some(dialect) = dialect {
-                content["application/json"] = json!({"schema": (dialect.schema)(&mut self.given).to_value()});
+            match besides {
+                Besides::Nothing => {}
+                Besides::Standard(dialect) => {
+                    content["application/json"] = json!({"schema": (dialect.schema)(&mut self.given).to_value()});
+                }
+                Besides::Agent => {
+                    content["*/*"] = json!({});
+                    meanings.push("Or the agent's own answer of this status.".to_owned());
+                }
             }
             json!({"description": meanings.join("\n\n"), "headers": headers, "content": content})
         };
@@ -213,6 +247,7 @@ impl Components<'_> {
 
     fn json(mut self) -> Value {
         let mut schemas = self.given.take_definitions(true);
+        schemas.values_mut().for_each(without_defaults);
         for (name, schema) in self.taken.take_definitions(true) {
             schemas.entry(name).or_insert(schema);
         }
@@ -250,6 +285,14 @@ impl Components<'_> {
                 "adminToken": bearer("The operator's token, which lies in the data directory."),
             },
         })
+    }
+}
+
+/// Takes away what readers of older answers put in a member's place: an answer of ours has them all.
+fn without_defaults(schema: &mut Value) {
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten();
+    for member in members.filter_map(|(_, member)| member.as_object_mut()) {
+        member.remove("default");
     }
 }
 

@@ -30,7 +30,9 @@ use serde_json::{Value, json};
 
 pub(crate) use document::{by_status, template};
 pub(crate) use handler::{SchemaOf, schema_of};
-pub(crate) use operation::{Body, Dialect, EVERYWHERE, MISSING, Operation, Who, delete, get, patch, post, put};
+pub(crate) use operation::{
+    ANY_STATUS, Body, Dialect, EVERYWHERE, MISSING, Operation, Who, delete, get, patch, post, put,
+};
 pub(crate) use parameter::{Parameter, Place};
 pub(crate) mod parameters {
     //! Makers of parameters.

@@ -50,10 +50,13 @@ pub(crate) struct Body {
 /// Which operation an answer leads to, and where in the answer its parameter is.
 pub(crate) type Link = (&'static str, &'static str, &'static str);
 
+/// Stands for whatever status an agent answers with.
+pub(crate) const ANY_STATUS: u16 = 0;
+
 /// An answer that is no failure.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// Its status.
+    /// Its status, or [`ANY_STATUS`].
     pub(crate) status: u16,
     /// What it says.
     pub(crate) about: &'static str,

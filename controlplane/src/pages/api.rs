@@ -155,7 +155,7 @@ fn answers(operation: &Operation) -> Markup {
                 tbody {
                     @for answer in &operation.answers {
                         tr {
-                            td { @if answer.status == 0 { "any" } @else { (answer.status) } }
+                            td { @if answer.status == openapi::ANY_STATUS { "any" } @else { (answer.status) } }
                             td {
                                 (inline(answer.about))
                                 @if let Some((media, schema)) = answer.content {

@@ -11,7 +11,7 @@ use super::http;
 use crate::agents::card_http as cards;
 use crate::openapi::examples;
 use crate::openapi::parameters::{agent_id, header, id, limit, path, query, text, time, words};
-use crate::openapi::{Body, Operation, Parameter, Who, get};
+use crate::openapi::{ANY_STATUS, Body, Operation, Parameter, Who, get};
 
 /// Every method that reaches an agent.
 const ANY: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -97,8 +97,7 @@ fn calls() -> Vec<Operation> {
     ]
 }
 
-/// Stands for whatever status an agent answers with.
-const ANY_STATUS: u16 = 0;
+/// What is said of an answer of any status.
 const AGENTS_OWN: &str = "The agent's own answer.";
 
 fn ours() -> Vec<Operation> {

@@ -19,8 +19,8 @@ pub const DEFAULT_CANDIDATES: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Discover {
-    /// What is to be done, in words; a sentence or a paragraph.
-    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TASK_CHARS), pattern(r"[A-Za-z0-9]")))]
+    /// What is to be done, in words; a sentence or a paragraph. It holds a letter or a digit.
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_TASK_CHARS)))]
     pub task: String,
     /// Candidates wanted.
     #[serde(default = "default_candidates")]
