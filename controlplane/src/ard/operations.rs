@@ -16,7 +16,8 @@ fn status(code: Code) -> u16 {
 }
 
 pub(crate) fn operations() -> Vec<Operation> {
-    let size = json!({"type": "integer", "minimum": 1, "maximum": 100});
+    // Above 100 it is 100, as the standard leaves it.
+    let size = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX});
     let token = "The `pageToken` of the page before.";
     vec![
         post("/ard/search", http::search)

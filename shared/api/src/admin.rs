@@ -16,7 +16,7 @@ pub const MAX_DRAIN_MS: u64 = 3_600_000;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Block {
     /// Why, for the operator's own record.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_REASON_CHARS)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_REASON_CHARS), regex(pattern = r"\S")))]
     pub reason: String,
 }
 
