@@ -1,5 +1,5 @@
-//! Agents that have no URL of their own and hold a line: asked the same questions there. The line itself says who they are, so that a card
-//! proves nothing more.
+//! Agents that have no URL of their own and hold a line: asked the same questions there. The line itself says who they
+//! are, so that a card proves nothing more.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -91,9 +91,10 @@ impl Line {
 /// What of the agents over lines is known between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The latest line that was taken up, as its id.
+    /// Lines up to this id were taken up.
     after: String,
-    last: String,
+    /// What the last look read: the id of each line, and whose it is.
+    page: Vec<(String, AgentId)>,
     counted_at: i64,
 }
 
@@ -110,13 +111,13 @@ impl Lines {
         drop(conn);
         let Some((last, _)) = new.last() else { return Ok(()) };
         let recent = AgentId::from_parts((now_ms - OVERLAP_MS).max(0).unsigned_abs(), [0; 10]).to_string();
-        // What came within the overlap is looked at again; whoever is enrolled stays as it is.
-        let is_again = *last == self.last;
-        (self.after, self.last) = (last.clone().min(recent), last.clone());
-        if is_again {
+        self.after = last.clone().min(recent);
+        // The overlap is read again at each look: most often nothing came in between the lines that were there.
+        if new == self.page {
             return Ok(());
         }
         let ids: Vec<AgentId> = new.iter().map(|(_, agent)| *agent).collect();
+        self.page = new;
         let mut attached = agents::store::many(&mut *exchange.db.read().acquire().await?, &ids).await?;
         attached.retain(|agent| !agent.blocked && Respondent::is_declared(&agent.card));
         if attached.is_empty() {

@@ -111,15 +111,7 @@ mod tests {
             {"object":"embedding","index":0,"embedding":[1, 0]},
             {"object":"embedding","index":2,"embedding":[0, 0]}]}"#;
         let read = read(body, 3).unwrap();
-        assert_eq!(
-            read,
-            [Vector::of(&[1.0, 0.0]), Vector::of(&[0.0, 1.0]), None].map(|mut vector| {
-                if let Some(vector) = &mut vector {
-                    assert_eq!(vector.dimensions(), 2);
-                }
-                vector
-            })
-        );
+        assert_eq!(read, [Vector::of(&[1.0, 0.0]), Vector::of(&[0.0, 1.0]), None]);
     }
 
     #[test]
