@@ -12,7 +12,7 @@ use landline_wire::message::{Violation, append_close};
 use landline_wire::session::server::{Input, Session};
 
 use crate::admission::Place;
-use crate::core::{Adopt, Core, Ear, Hold, Job};
+use crate::core::{Adopt, Core, Hold, Job, Listener};
 use crate::socket::{Socket, is_end};
 
 /// What a core knows of a line's socket.
@@ -87,7 +87,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
     // its way out is not lost to a reset. The sweep ends a session that goes on too long.
     let mut broken = false;
     let mut held: Option<Hold> = None;
-    let (mut ear, mut read_ms) = (None::<Ear>, 0);
+    let mut listener = Listener::default();
     loop {
         if broken {
             buf.clear();
@@ -119,26 +119,24 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
             continue;
         }
         if buf.is_empty() {
-            core.pool.give(buf);
-            ear = ear.filter(|ear| !ear.is_over());
-            if ear.is_none() && io.socket.readable().await.is_err() {
-                break;
+            if !listener.has_ear() {
+                core.pool.give(buf);
+                if io.socket.readable().await.is_err() {
+                    break;
+                }
+                buf = core.pool.take_for(need);
+            } else if !buf.try_reclaim(need.max(READ_BUFFER_BYTES)) {
+                buf = core.pool.take_for(need);
             }
-            buf = core.pool.take_for(need);
         } else {
             make_room(&mut buf, need);
         }
-        let (result, filled) = io.socket.read(buf, ear.as_ref()).await;
+        let (result, filled) = io.socket.read(buf).await;
         buf = filled;
         if is_end(&result) {
             break;
         }
-        let now_ms = core.about_now_ms();
-        match &ear {
-            Some(ear) => ear.heard(now_ms),
-            None => ear = core.ears.lend(read_ms, now_ms),
-        }
-        read_ms = now_ms;
+        listener.heard(&core.ears, core.about_now_ms());
     }
     io.socket.shutdown();
     let now = core.now();

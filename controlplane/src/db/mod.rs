@@ -135,9 +135,13 @@ impl Db {
 }
 
 async fn connect(dialect: Dialect, connections: u32, options: &AnyConnectOptions) -> Result<AnyPool> {
-    let pool = AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+    let mut pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+    if dialect == Dialect::Sqlite {
+        // A connection is a thread with caches of its own, and no server on the other side may want it back: made anew
+        // each half hour, all of them at once, they cost 25 MiB each time.
+        pool = pool.max_lifetime(None).idle_timeout(None);
+    }
+    let pool = pool
         .after_connect(move |connection: &mut AnyConnection, _| {
             Box::pin(async move {
                 connection.execute(dialect.on_connect()).await?;

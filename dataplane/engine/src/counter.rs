@@ -2,40 +2,28 @@
 
 use compact_str::CompactString;
 
-/// Counts in hexadecimal behind a prefix, in the text itself: the next one is nearly always one changed byte.
+/// Counts in hexadecimal behind a prefix.
 #[derive(Debug, Default)]
 pub struct Counter {
-    text: CompactString,
-    prefix: usize,
+    prefix: CompactString,
+    count: u64,
 }
 
 impl Counter {
     /// The next text. `prefix` is asked for once.
     pub fn next(&mut self, prefix: impl FnOnce() -> CompactString) -> CompactString {
-        if self.text.is_empty() {
-            self.text = prefix();
-            self.prefix = self.text.len();
+        if self.count == 0 {
+            self.prefix = prefix();
         }
-        self.count();
-        self.text.clone()
-    }
-
-    fn count(&mut self) {
-        let mut zeros = 0;
-        while self.text.len() > self.prefix {
-            match self.text.pop() {
-                Some('f') => zeros += 1,
-                Some('9') => return self.end_with('a', zeros),
-                Some(digit) => return self.end_with(char::from(digit as u8 + 1), zeros),
-                None => break,
-            }
+        self.count += 1;
+        let mut digits = [0; 16];
+        let len = (16 - self.count.leading_zeros() as usize / 4).max(1);
+        for (at, digit) in digits[..len].iter_mut().rev().enumerate() {
+            *digit = b"0123456789abcdef"[(self.count >> (4 * at) & 0xF) as usize];
         }
-        self.end_with('1', zeros);
-    }
-
-    fn end_with(&mut self, digit: char, zeros: usize) {
-        self.text.push(digit);
-        self.text.extend(std::iter::repeat_n('0', zeros));
+        let mut text = self.prefix.clone();
+        text.push_str(std::str::from_utf8(&digits[..len]).unwrap_or_default());
+        text
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use landline_wire::frame::{Frame, encode_head, head_len};
-use landline_wire::header::{self, Kind, MAX_HEADER};
+use landline_wire::frame::{Frame, encode_message_head};
+use landline_wire::header::Kind;
 use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message;
 use landline_wire::pieces::Pieces;
@@ -39,16 +39,14 @@ impl Output {
 
     /// Appends a frame; `body` stands for the frame's own, which is not looked at.
     pub fn push(&mut self, frame: &Frame<'_>, body: Pieces) {
-        let frame_len = head_len(frame, body.len());
-        let is_copied = body.len() <= COPY_THRESHOLD_BYTES;
-        self.tail.reserve(MAX_HEADER + frame_len + if is_copied { body.len() } else { 0 });
-        let mut header = [0; MAX_HEADER];
-        let header_len = header::write(Kind::Binary, frame_len + body.len(), None, &mut header);
-        self.tail.extend_from_slice(&header[..header_len]);
-        encode_head(&mut self.tail, frame, body.len());
-        self.bytes += header_len + frame_len + body.len();
+        let (len, before) = (body.len(), self.tail.len());
+        let is_copied = len <= COPY_THRESHOLD_BYTES;
+        encode_message_head(&mut self.tail, frame, len, if is_copied { len } else { 0 });
+        self.bytes += self.tail.len() - before + len;
         if is_copied {
-            body.iter().for_each(|piece| self.tail.extend_from_slice(piece));
+            for piece in body.iter() {
+                self.tail.extend_from_slice(piece);
+            }
         } else {
             self.segments.push_back(self.tail.split().freeze());
             self.segments.extend(body);

@@ -72,6 +72,7 @@ pub(crate) struct ConnCell {
     waiting_since: Cell<u64>,
     watch: Cell<bool>,
     writing: Cell<bool>,
+    listening: Cell<bool>,
 }
 
 impl ConnCell {
@@ -85,6 +86,7 @@ impl ConnCell {
             waiting_since: Cell::new(NEVER),
             watch: Cell::new(false),
             writing: Cell::new(false),
+            listening: Cell::new(false),
         }
     }
 
@@ -137,6 +139,11 @@ impl ConnCell {
         self.writing.set(writing);
     }
 
+    /// It waits for a request in a read that nobody calls back: its deadline ends the connection, which is nobody's loss.
+    pub(crate) fn set_listening(&self, listening: bool) {
+        self.listening.set(listening);
+    }
+
     pub(crate) fn register(&self, waker: &Waker) {
         let mut place = self.waker.borrow_mut();
         if !place.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -155,6 +162,11 @@ impl ConnCell {
             self.overdue.set(true);
             if self.writing.get() {
                 self.socket.shutdown();
+            }
+            if self.listening.get() {
+                // Over TLS the end is said, so that it is not taken for a cut.
+                self.socket.shutdown_write();
+                self.socket.shutdown_read();
             }
             self.wake();
         }

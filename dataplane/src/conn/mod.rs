@@ -23,7 +23,7 @@ use landline_wire::relay as rules;
 use monoio::net::TcpStream;
 
 use crate::admission::Place;
-use crate::core::{Core, Ear};
+use crate::core::{Core, Listener};
 use crate::line::linger;
 use crate::socket::Socket;
 use crate::tls::Tls;
@@ -40,10 +40,8 @@ pub(crate) struct Conn {
     buf: BytesMut,
     /// To be written.
     out: BytesMut,
-    /// Requests follow each other: the next is read with a buffer in hand.
-    ear: Option<Ear>,
-    /// When the last request came, by the core's coarse clock, milliseconds.
-    asked_ms: u64,
+    /// When requests follow each other, the next is read with a buffer in hand.
+    listener: Listener,
     /// The answer is asked for as a stream of events.
     events: bool,
     /// It is one, and comments fill its pauses.
@@ -78,8 +76,7 @@ pub(crate) fn start(core: &Rc<Core>, stream: TcpStream, peer: IpAddr, place: Pla
         peer,
         buf: BytesMut::new(),
         out: BytesMut::new(),
-        ear: None,
-        asked_ms: 0,
+        listener: Listener::default(),
         events: false,
         comments: false,
     };

@@ -68,15 +68,6 @@ impl Conn {
     /// Reads more into the buffer, which gets room for `room` bytes in all.
     pub(super) async fn fill(&mut self, room: usize) -> Fill {
         self.give_buffer_back();
-        if self.ear.is_some() && !self.cell.is_overdue() {
-            let before = self.buf.len();
-            let filled = self.read_ready(room).await;
-            // When the ear was taken back nothing came, and one waits on without.
-            if self.ear.take_if(|ear| ear.is_over()).is_none() || filled != Fill::More || self.buf.len() > before {
-                return filled;
-            }
-            self.give_buffer_back();
-        }
         match self.wait(true, false).await {
             Woke::Readable if self.socket.is_handshaking() => {
                 let turn = self.core.turn().await;
@@ -92,6 +83,17 @@ impl Conn {
         }
     }
 
+    /// Reads the beginning of the next request.
+    async fn fill_next(&mut self) -> Fill {
+        if !self.listener.has_ear() || self.cell.is_overdue() {
+            return self.fill(0).await;
+        }
+        self.cell.set_listening(true);
+        let filled = self.read_ready(0).await;
+        self.cell.set_listening(false);
+        if self.cell.is_overdue() { Fill::Overdue } else { filled }
+    }
+
     /// An idle connection holds no buffer while it waits.
     fn give_buffer_back(&mut self) {
         if self.buf.is_empty() {
@@ -99,7 +101,7 @@ impl Conn {
         }
     }
 
-    /// Reads what is there, or with an ear what comes.
+    /// Reads what is there, or waits for it with its buffer.
     pub(super) async fn read_ready(&mut self, room: usize) -> Fill {
         let mut buf = std::mem::take(&mut self.buf);
         if buf.capacity() == 0 {
@@ -107,7 +109,7 @@ impl Conn {
         }
         let room = room.max(buf.len() + 1);
         make_room(&mut buf, room);
-        let (result, buf) = self.socket.read(buf, self.ear.as_ref()).await;
+        let (result, buf) = self.socket.read(buf).await;
         self.buf = buf;
         if is_end(&result) { Fill::End } else { Fill::More }
     }
@@ -150,10 +152,11 @@ impl Conn {
             }
             if let Some(head) = parsed.map_err(unreadable)? {
                 self.cell.set_deadline(None);
-                self.listen();
+                self.listener.heard(&self.core.ears, self.core.about_now_ms());
                 return Ok(Some(head));
             }
-            match self.fill(0).await {
+            let filled = if begun { self.fill(0).await } else { self.fill_next().await };
+            match filled {
                 Fill::More if !begun => {
                     begun = true;
                     self.cell.set_deadline(Some(head_deadline(self.core.now())));
@@ -170,16 +173,6 @@ impl Conn {
                 Fill::End => return Ok(None),
             }
         }
-    }
-
-    /// A request came. If another did just before, the next is awaited with an ear.
-    fn listen(&mut self) {
-        let now_ms = self.core.about_now_ms();
-        match &self.ear {
-            Some(ear) => ear.heard(now_ms),
-            None => self.ear = self.core.ears.lend(self.asked_ms, now_ms),
-        }
-        self.asked_ms = now_ms;
     }
 
     /// The whole body of a known length, at most `most` bytes, as slices of the buffers that it was read into: of one,

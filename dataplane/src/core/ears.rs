@@ -1,89 +1,77 @@
 //! Lines and callers that are talked with are listened to with a buffer in hand.
 //!
 //! Of an idle connection one only asks whether there is something to be read, and gets a buffer then: two operations for each
-//! message. A busy one reads at once, with a buffer that waits with it. Few may at a time, and one on which nothing is
-//! said for a while gives its ear and its buffer back.
+//! message. A busy one reads at once, with a buffer that waits with it: it has an *ear*. Few have one at a time.
+//!
+//! A read that waits is not called back: to be able to would cost every read of a busy connection a tenth of a message.
+//! An ear on which nothing is said comes back with the next word, which is a heartbeat's at the latest, and with the end
+//! of a caller's connection that idled too long.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
-use monoio::io::{CancelHandle, Canceller};
-
-/// Lines of a core that listen at a time. Each holds a read buffer.
-const MOST: usize = 256;
-/// A line is busy if two reads lie no further apart, milliseconds.
-const BUSY_MS: u64 = 100;
-/// Milliseconds without a word after which an ear is taken back.
-const QUIET_MS: u64 = 1_000;
+/// Connections of a core that have an ear at a time. Each holds a read buffer.
+const MOST: usize = 512;
+/// Two reads that lie no further apart are of a busy connection, milliseconds.
+const BUSY_MS: u32 = 100;
+/// So many in a row are worth an ear.
+const IN_A_ROW: u8 = 4;
+/// A pause after which an ear goes back, milliseconds.
+const QUIET_MS: u32 = 1_000;
 
 /// Those of one core.
 #[derive(Default)]
-pub(crate) struct Ears(RefCell<Vec<Rc<Lent>>>);
-
-struct Lent {
-    ears: Rc<Ears>,
-    canceller: RefCell<Canceller>,
-    heard_ms: Cell<u64>,
-    is_over: Cell<bool>,
+pub(crate) struct Ears {
+    lent: Cell<usize>,
 }
 
-/// The right of one line to wait with a buffer; ends when it is dropped, or when [`Ear::is_over`].
-pub(crate) struct Ear(Rc<Lent>);
+/// The right to wait with a buffer; goes back when it is dropped.
+struct Ear(Rc<Ears>);
+
+/// How one connection is listened to.
+#[derive(Default)]
+pub(crate) struct Listener {
+    ear: Option<Ear>,
+    /// When something was read last: the low bits of milliseconds.
+    heard_ms: u32,
+    in_a_row: u8,
+}
 
 impl Ears {
-    /// An ear for a line from which something was read at `now_ms`, and the time before at `before_ms`; `None` if the
-    /// line is not busy or no ear is left.
-    pub(crate) fn lend(self: &Rc<Self>, before_ms: u64, now_ms: u64) -> Option<Ear> {
-        let mut lent = self.0.borrow_mut();
-        if now_ms - before_ms > BUSY_MS || lent.len() >= MOST {
-            return None;
-        }
-        let ear = Rc::new(Lent {
-            ears: Rc::clone(self),
-            canceller: RefCell::default(),
-            heard_ms: Cell::new(now_ms),
-            is_over: Cell::new(false),
-        });
-        lent.push(Rc::clone(&ear));
-        Some(Ear(ear))
-    }
-
     /// How many are lent.
     pub(super) fn lent(&self) -> usize {
-        self.0.borrow().len()
+        self.lent.get()
+    }
+}
+
+impl Listener {
+    /// Does it wait with a buffer?
+    pub(crate) fn has_ear(&self) -> bool {
+        self.ear.is_some()
     }
 
-    /// Ends the reads of those on which nothing was said for long: they find that nothing came.
-    pub(super) fn sweep(&self, now_ms: u64) {
-        for lent in &*self.0.borrow() {
-            if now_ms.saturating_sub(lent.heard_ms.get()) > QUIET_MS && !lent.is_over.replace(true) {
-                let canceller = lent.canceller.take();
-                lent.canceller.replace(canceller.cancel());
+    /// Something was read.
+    pub(crate) fn heard(&mut self, ears: &Rc<Ears>, now_ms: u64) {
+        let now_ms = now_ms as u32;
+        let pause = now_ms.wrapping_sub(std::mem::replace(&mut self.heard_ms, now_ms));
+        if pause > BUSY_MS {
+            self.in_a_row = 0;
+            if pause > QUIET_MS {
+                self.ear = None;
+            }
+        } else if self.ear.is_none() {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+            if self.in_a_row >= IN_A_ROW && ears.lent.get() < MOST {
+                ears.lent.set(ears.lent.get() + 1);
+                self.ear = Some(Ear(Rc::clone(ears)));
             }
         }
     }
 }
 
-impl Ear {
-    /// Something was read.
-    pub(crate) fn heard(&self, now_ms: u64) {
-        self.0.heard_ms.set(now_ms);
-    }
-
-    /// Was it taken back?
-    pub(crate) fn is_over(&self) -> bool {
-        self.0.is_over.get()
-    }
-
-    /// Ends a read with [`std::io::ErrorKind::WouldBlock`] when the ear is taken back. No byte is lost.
-    pub(crate) fn until_over(&self) -> CancelHandle {
-        self.0.canceller.borrow().handle()
-    }
-}
-
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.0.ears.0.borrow_mut().retain(|lent| !Rc::ptr_eq(lent, &self.0));
+        self.0.lent.set(self.0.lent.get() - 1);
     }
 }
 
@@ -91,26 +79,37 @@ impl Drop for Ear {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_the_busy_get_an_ear_and_only_so_many() {
-        let ears = Rc::new(Ears::default());
-        assert!(ears.lend(0, BUSY_MS + 1).is_none(), "long ago");
-        let mut held: Vec<Ear> = (0..MOST).map(|_| ears.lend(0, BUSY_MS).expect("one is left")).collect();
-        assert!(ears.lend(0, BUSY_MS).is_none() && ears.lent() == MOST);
-        held.pop();
-        assert!(ears.lend(0, BUSY_MS).is_some(), "one came back");
+    fn talk(listener: &mut Listener, ears: &Rc<Ears>, begin_ms: u64) {
+        (0..=u64::from(IN_A_ROW)).for_each(|at| listener.heard(ears, begin_ms + at * u64::from(BUSY_MS)));
     }
 
     #[test]
-    fn an_ear_is_taken_back_when_nothing_was_said_for_long() {
+    fn only_the_busy_get_an_ear_and_only_so_many() {
         let ears = Rc::new(Ears::default());
-        let [quiet, talking] = [1, 2].map(|at| ears.lend(at, at).expect("one"));
-        talking.heard(500);
-        ears.sweep(1 + QUIET_MS);
-        assert!(!quiet.is_over() && !talking.is_over());
-        ears.sweep(2 + QUIET_MS);
-        assert!(quiet.is_over() && !talking.is_over());
-        drop((quiet, talking));
+        let mut slow = Listener::default();
+        (0..100).for_each(|at| slow.heard(&ears, at * (u64::from(BUSY_MS) + 1)));
+        assert!(!slow.has_ear());
+        let mut held: Vec<Listener> = (0..=MOST).map(|_| Listener::default()).collect();
+        held.iter_mut().for_each(|listener| talk(listener, &ears, 10_000));
+        assert_eq!(held.iter().filter(|listener| listener.has_ear()).count(), MOST);
+        assert_eq!(ears.lent(), MOST);
+        held.remove(0);
+        talk(&mut slow, &ears, 50_000);
+        assert!(slow.has_ear(), "one came back");
+    }
+
+    #[test]
+    fn an_ear_goes_back_with_the_first_word_after_a_long_pause() {
+        let ears = Rc::new(Ears::default());
+        let mut listener = Listener::default();
+        // The clock's low bits wrap meanwhile.
+        let begin_ms = (1 << 32) - 200;
+        talk(&mut listener, &ears, begin_ms);
+        let last_ms = begin_ms + u64::from(IN_A_ROW) * u64::from(BUSY_MS);
+        listener.heard(&ears, last_ms + u64::from(QUIET_MS));
+        assert!(listener.has_ear());
+        listener.heard(&ears, last_ms + 2 * u64::from(QUIET_MS) + 1);
+        assert!(!listener.has_ear());
         assert_eq!(ears.lent(), 0);
     }
 }

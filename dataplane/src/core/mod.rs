@@ -37,8 +37,8 @@ use crate::metrics::CoreGauges;
 use crate::pool::Pool;
 
 pub(crate) use budget::Hold;
-pub(crate) use ears::Ear;
 use ears::Ears;
+pub(crate) use ears::Listener;
 pub(crate) use mailbox::{Adopt, CoreMail, Post, mailbox};
 pub(crate) use passes::PassPlace;
 use passes::Passes;

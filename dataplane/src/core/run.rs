@@ -170,7 +170,6 @@ async fn tick(core: Rc<Core>) {
         }
         core.carry_out();
         conn::sweep(&core, now);
-        core.ears.sweep(now.ms());
         core.publish();
     }
 }

@@ -12,7 +12,6 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use monoio::net::TcpStream;
 
-use crate::core::Ear;
 use crate::pool::Pool;
 use crate::tls::{Machine, Plain};
 use raw::Raw;
@@ -33,7 +32,7 @@ pub(crate) struct Moving {
 }
 
 /// Did a read bring the end? One may bring neither bytes nor the end, but `WouldBlock`: over TLS only a part of a record
-/// has come, or its ear was taken back; one waits again.
+/// has come; one waits again.
 pub(crate) fn is_end(read: &io::Result<usize>) -> bool {
     match read {
         Ok(bytes) => *bytes == 0,
@@ -97,12 +96,12 @@ impl Socket {
         self.raw.readable().await
     }
 
-    /// Appends what is there to `buf`, within its spare capacity, which must not be empty; see [`is_end`]. With an ear it
-    /// waits no longer than that may be kept. Never drop this while it waits: bytes that arrive would be lost.
-    pub(crate) async fn read(&self, buf: BytesMut, ear: Option<&Ear>) -> (io::Result<usize>, BytesMut) {
+    /// Appends what is there to `buf`, within its spare capacity, which must not be empty; see [`is_end`]. Never drop this
+    /// while it waits: bytes that arrive would be lost.
+    pub(crate) async fn read(&self, buf: BytesMut) -> (io::Result<usize>, BytesMut) {
         match &self.secure {
-            None => self.raw.read(buf, usize::MAX, ear).await,
-            Some(secure) => secure.read(buf, ear).await,
+            None => self.raw.read(buf, usize::MAX).await,
+            Some(secure) => secure.read(buf).await,
         }
     }
 
@@ -113,7 +112,7 @@ impl Socket {
 
     /// Takes in what is there, not to be understood; false at the end.
     pub(crate) async fn discard(&self) -> bool {
-        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX, None).await.0, Ok(read) if read > 0)
+        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX).await.0, Ok(read) if read > 0)
     }
 
     /// Writes all of one buffer and gives it back.
@@ -140,6 +139,11 @@ impl Socket {
     /// No more reading or writing: whoever waits on the socket wakes with an end or an error.
     pub(crate) fn shutdown(&self) {
         self.raw.shut(libc::SHUT_RDWR);
+    }
+
+    /// No more reading: whoever waits for something to be read wakes with the end.
+    pub(crate) fn shutdown_read(&self) {
+        self.raw.shut(libc::SHUT_RD);
     }
 
     /// No more writing; what was written is still delivered.

@@ -8,11 +8,10 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use monoio::buf::{IoBuf, IoBufMut};
-use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, CancelableAsyncReadRent};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 
 use super::segments::Segments;
-use crate::core::Ear;
 
 /// Shared handle of one connection; the descriptor is closed with the last handle.
 #[derive(Clone)]
@@ -74,26 +73,31 @@ impl Raw {
     }
 
     /// Appends what is there to `buf`, at most `room` bytes of its spare capacity; neither may be zero. Never drop this
-    /// while it waits: bytes that arrive would be lost. It ends with `WouldBlock` when the ear is taken back.
-    pub(super) async fn read(&self, buf: BytesMut, room: usize, ear: Option<&Ear>) -> (io::Result<usize>, BytesMut) {
+    /// while it waits: bytes that arrive would be lost.
+    pub(super) async fn read(&self, buf: BytesMut, room: usize) -> (io::Result<usize>, BytesMut) {
         let (begin, end) = (buf.len(), buf.capacity().min(buf.len().saturating_add(room)));
-        let slice = buf.slice_mut(begin..end);
-        let (result, slice) = match ear {
-            None => self.stream_mut().read(slice).await,
-            // Boxed: it is larger, and an idle connection keeps room for everything that it may ever wait for.
-            Some(ear) => Box::pin(self.stream_mut().cancelable_read(slice, ear.until_over())).await,
-        };
-        let result = result.map_err(|error| match error.raw_os_error() {
-            Some(libc::ECANCELED) => io::ErrorKind::WouldBlock.into(),
-            _ => error,
-        });
+        let (result, slice) = self.stream_mut().read(buf.slice_mut(begin..end)).await;
         (result, slice.into_inner())
     }
 
     /// Writes all of one buffer and gives it back.
     pub(super) async fn write<B: IoBuf>(&self, buf: B) -> (io::Result<()>, B) {
-        let (result, buf) = self.stream_mut().write_all(buf).await;
-        (result.map(drop), buf)
+        let len = buf.bytes_init();
+        let (result, buf) = self.stream_mut().write(buf).await;
+        match result {
+            Ok(written) if written == len => (Ok(()), buf),
+            // Boxed: it is rare and large.
+            Ok(written) if written > 0 => Box::pin(self.write_from(buf, written)).await,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Box::pin(self.write_from(buf, 0)).await,
+            Ok(_) => (Err(io::ErrorKind::WriteZero.into()), buf),
+            Err(error) => (Err(error), buf),
+        }
+    }
+
+    /// Writes what lies behind `from`.
+    async fn write_from<B: IoBuf>(&self, buf: B, from: usize) -> (io::Result<()>, B) {
+        let (result, slice) = self.stream_mut().write_all(buf.slice(from..)).await;
+        (result.map(drop), slice.into_inner())
     }
 
     /// Writes all segments, in as few operations as the system takes.

@@ -14,7 +14,6 @@ use landline_wire::limits::TLS_CLOSE_DEADLINE_MS;
 use monoio::buf::IoBuf;
 
 use super::raw::Raw;
-use crate::core::Ear;
 use crate::pool::Pool;
 use crate::tls::{Fault, Machine, Plain, Reason, Records};
 
@@ -89,7 +88,7 @@ impl Secure {
     }
 
     /// See [`super::Socket::read`].
-    pub(super) async fn read(&self, mut buf: BytesMut, ear: Option<&Ear>) -> (io::Result<usize>, BytesMut) {
+    pub(super) async fn read(&self, mut buf: BytesMut) -> (io::Result<usize>, BytesMut) {
         let before = buf.len();
         if self.is_readable() {
             self.take_surplus(&mut buf);
@@ -103,7 +102,7 @@ impl Secure {
         // What is understood is shorter than this, and so it fits its reader's buffer.
         let room = (buf.capacity() - buf.len()).saturating_sub(cipher.len()).max(MIN_READ);
         cipher.reserve(MIN_READ);
-        let (result, mut cipher) = self.raw.read(cipher, room, ear).await;
+        let (result, mut cipher) = self.raw.read(cipher, room).await;
         match result {
             Ok(read) if read > 0 => self.receive(&mut cipher, &mut buf),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

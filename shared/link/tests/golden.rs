@@ -155,6 +155,27 @@ fn by_hand(batch: &RecordBatch) -> Vec<u8> {
 }
 
 #[test]
+fn rows_by_hand_are_the_codecs_whatever_is_in_them() {
+    let lens = [0, 1, 31, 32, 200, 300];
+    for number in [0, 1, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF, 0x1_0000, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+        for (len, method) in lens.into_iter().flat_map(|len| lens.map(|method| (len, method))) {
+            let record = CallRecord {
+                ts: number as i64,
+                from_agent_id: (len > 1).then_some(AGENT),
+                to_agent_id: AGENT,
+                a2a_method: (method > 0).then(|| "m".repeat(method).into()),
+                request_id: "r".repeat(len).into(),
+                status_code: number as u16,
+                latency_us: number,
+                route: if len > 31 { Route::HttpDirect } else { Route::Relay },
+            };
+            let batch = RecordBatch { log: Uuid::nil(), first: 0, records: vec![record] };
+            assert_eq!(by_hand(&batch), codec::encode(&batch).expect("a message"), "{number} {len} {method}");
+        }
+    }
+}
+
+#[test]
 fn records() {
     let call = CallRecord {
         ts: 1_700_000_000_000,

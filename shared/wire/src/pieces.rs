@@ -9,13 +9,23 @@ use crate::limits::{COPY_THRESHOLD_BYTES, READ_BUFFER_BYTES};
 #[derive(Debug, Clone, Default)]
 pub struct Pieces {
     first: Bytes,
-    rest: Vec<Bytes>,
+    /// `None` in nearly all: a pointer less to carry along, and to look at when it is dropped.
+    #[allow(clippy::box_collection, reason = "see above")]
+    rest: Option<Box<Vec<Bytes>>>,
 }
 
 impl Pieces {
     /// Nothing.
     pub const fn new() -> Self {
-        Self { first: Bytes::new(), rest: Vec::new() }
+        Self { first: Bytes::new(), rest: None }
+    }
+
+    fn rest(&self) -> &[Bytes] {
+        self.rest.as_ref().map_or(&[], |rest| rest)
+    }
+
+    fn with_rest(first: Bytes, rest: Vec<Bytes>) -> Self {
+        Self { first, rest: (!rest.is_empty()).then(|| Box::new(rest)) }
     }
 
     /// Bytes in all.
@@ -25,7 +35,7 @@ impl Pieces {
 
     /// Nothing in it?
     pub fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.rest.is_empty()
+        self.first.is_empty() && self.rest().is_empty()
     }
 
     /// The first piece; empty only if everything is.
@@ -35,12 +45,12 @@ impl Pieces {
 
     /// Bytes behind the first piece.
     pub fn behind(&self) -> usize {
-        self.rest.iter().map(Bytes::len).sum()
+        self.rest().iter().map(Bytes::len).sum()
     }
 
     /// The pieces, none of them empty.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(&self.rest)
+        std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(self.rest())
     }
 
     /// Puts a piece behind the others, shared.
@@ -49,7 +59,7 @@ impl Pieces {
         } else if self.first.is_empty() {
             self.first = piece;
         } else {
-            self.rest.push(piece);
+            self.rest.get_or_insert_default().push(piece);
         }
     }
 
@@ -61,13 +71,12 @@ impl Pieces {
 
     /// Copies pieces together until the first has at least `bytes`, or everything.
     pub fn join_front(&mut self, bytes: usize) {
-        if self.rest.is_empty() || self.first.len() >= bytes {
-            return;
-        }
-        let mut front = BytesMut::with_capacity(bytes.min(self.len()));
+        let len = self.len();
+        let Some(rest) = self.rest.as_mut().filter(|_| self.first.len() < bytes) else { return };
+        let mut front = BytesMut::with_capacity(bytes.min(len));
         front.extend_from_slice(&self.first);
         let mut taken = 0;
-        for piece in &mut self.rest {
+        for piece in rest.iter_mut() {
             let missing = bytes - front.len();
             front.extend_from_slice(&piece.split_to(missing.min(piece.len())));
             if !piece.is_empty() {
@@ -75,25 +84,28 @@ impl Pieces {
             }
             taken += 1;
         }
-        self.rest.drain(..taken);
+        rest.drain(..taken);
+        self.rest.take_if(|rest| rest.is_empty());
         self.first = front.freeze();
     }
 
     /// The pieces that a slice of the first and all that follow it make. `slice` must be of the first piece; if there are
     /// others, it must reach to its end.
     pub fn slice_ref(&self, slice: &[u8]) -> Self {
-        debug_assert!(self.rest.is_empty() || slice.as_ptr_range().end == self.first.as_ptr_range().end);
-        if slice.is_empty() && !self.rest.is_empty() {
-            return Self { first: self.rest[0].clone(), rest: self.rest[1..].to_vec() };
+        let rest = self.rest();
+        debug_assert!(rest.is_empty() || slice.as_ptr_range().end == self.first.as_ptr_range().end);
+        match rest.split_first() {
+            Some((first, rest)) if slice.is_empty() => Self::with_rest(first.clone(), rest.to_vec()),
+            _ => Self { first: self.first.slice_ref(slice), rest: self.rest.clone() },
         }
-        Self { first: self.first.slice_ref(slice), rest: self.rest.clone() }
     }
 
     /// Takes so many bytes, or all, from the front.
     pub fn split_to(&mut self, bytes: usize) -> Bytes {
         let taken = self.first.split_to(bytes.min(self.first.len()));
-        if self.first.is_empty() && !self.rest.is_empty() {
-            self.first = self.rest.remove(0);
+        if let Some(rest) = self.rest.as_mut().filter(|_| self.first.is_empty()) {
+            self.first = rest.remove(0);
+            self.rest.take_if(|rest| rest.is_empty());
         }
         taken
     }
@@ -101,7 +113,7 @@ impl Pieces {
 
 impl<T: Into<Bytes>> From<T> for Pieces {
     fn from(first: T) -> Self {
-        Self { first: first.into(), rest: Vec::new() }
+        Self { first: first.into(), rest: None }
     }
 }
 
@@ -111,7 +123,8 @@ impl IntoIterator for Pieces {
 
     /// The pieces, none of them empty.
     fn into_iter(self) -> Self::IntoIter {
-        Some(self.first).filter(|first| !first.is_empty()).into_iter().chain(self.rest)
+        let rest = self.rest.map_or_else(Vec::new, |rest| *rest);
+        Some(self.first).filter(|first| !first.is_empty()).into_iter().chain(rest)
     }
 }
 

