@@ -80,69 +80,89 @@ pub(crate) async fn linger(socket: &Socket) {
     }
 }
 
-async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, mut buf: BytesMut) {
-    let mut session = Session::new(core.shared.config.max_body_bytes);
-    let mut need = 0;
-    // Once the framing broke nothing more is understood, but what comes is still taken in, so that the close frame on
-    // its way out is not lost to a reset. The sweep ends a session that goes on too long.
-    let mut broken = false;
-    let mut held: Option<Hold> = None;
-    let mut listener = Listener::default();
-    loop {
-        if broken {
-            buf.clear();
-            need = 0;
-        }
-        if !buf.is_empty() {
-            match digest(&core, key, &mut session, &mut buf, &mut held) {
-                Some(bytes) => need = bytes,
-                None => {
-                    broken = true;
-                    continue;
-                }
-            }
-            // What was read of a large message stays where it is: the rest goes into a new buffer.
-            if need > buf.capacity() && buf.len() > COPY_THRESHOLD_BYTES {
-                need = session.cut(&mut buf).unwrap_or(need);
-            }
-        }
-        // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
-        let incomplete = session.held() + need;
-        if incomplete <= READ_BUFFER_BYTES {
-            held = None;
-        } else if held.get_or_insert_with(|| Hold::new(&core)).resize(incomplete).is_err() && !broken {
-            let now = core.now();
-            let reason = close::reason(close::TRY_AGAIN_LATER);
-            core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
-            core.carry_out();
-            broken = true;
-            continue;
-        }
-        if buf.is_empty() {
-            if !listener.has_ear() {
-                core.pool.give(buf);
-                if io.socket.readable().await.is_err() {
-                    break;
-                }
-                buf = core.pool.take_for(need);
-            } else if !buf.try_reclaim(need.max(READ_BUFFER_BYTES)) {
-                buf = core.pool.take_for(need);
-            }
-        } else {
-            make_room(&mut buf, need);
-        }
-        let (result, filled) = io.socket.read(buf).await;
-        buf = filled;
-        if is_end(&result) {
-            break;
-        }
-        listener.heard(&core.ears, core.about_now_ms());
+/// Reads until the session ends. While nothing is said it holds no buffer, and not the room that reading takes: that is a
+/// future of its own.
+async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) {
+    let session = Session::new(core.shared.config.max_body_bytes);
+    let mut reader = Reader { session, need: 0, broken: false, held: None, listener: Listener::default() };
+    let mut ended = !rest.is_empty() && Box::pin(reader.hear(&core, key, &io, rest)).await;
+    while !ended && io.socket.readable().await.is_ok() {
+        let buf = core.pool.take_for(reader.need);
+        ended = Box::pin(reader.hear(&core, key, &io, buf)).await;
     }
     io.socket.shutdown();
     let now = core.now();
     core.engine.borrow_mut().line_gone(key, now);
     core.lines.borrow_mut().remove(&key);
     core.carry_out();
+}
+
+/// What is known of the bytes of a line between two reads.
+struct Reader {
+    session: Session,
+    /// Bytes that the next message needs in all.
+    need: usize,
+    /// Once the framing broke nothing more is understood, but what comes is still taken in, so that the close frame on
+    /// its way out is not lost to a reset. The sweep ends a session that goes on too long.
+    broken: bool,
+    held: Option<Hold>,
+    listener: Listener,
+}
+
+impl Reader {
+    /// Takes in what is in the buffer, or comes into it if it is empty, and what follows at once or soon. True: that was
+    /// the end.
+    async fn hear(&mut self, core: &Rc<Core>, key: LineKey, io: &LineIo, mut buf: BytesMut) -> bool {
+        let mut is_new = buf.is_empty();
+        loop {
+            if !std::mem::take(&mut is_new) {
+                self.understand(core, key, &mut buf);
+                if !buf.is_empty() {
+                    make_room(&mut buf, self.need);
+                } else if !self.listener.has_ear() {
+                    core.pool.give(buf);
+                    return false;
+                } else if !buf.try_reclaim(self.need.max(READ_BUFFER_BYTES)) {
+                    buf = core.pool.take_for(self.need);
+                }
+            }
+            let (result, filled) = io.socket.read(buf).await;
+            buf = filled;
+            if is_end(&result) {
+                return true;
+            }
+            self.listener.heard(&core.ears, core.about_now_ms());
+        }
+    }
+
+    /// Gives the engine what is complete, and leaves in the buffer what is not.
+    fn understand(&mut self, core: &Rc<Core>, key: LineKey, buf: &mut BytesMut) {
+        if !self.broken && !buf.is_empty() {
+            match digest(core, key, &mut self.session, buf, &mut self.held) {
+                // What was read of a large message stays where it is: the rest goes into a new buffer.
+                Some(need) if need > buf.capacity() && buf.len() > COPY_THRESHOLD_BYTES => {
+                    self.need = self.session.cut(buf).unwrap_or(need);
+                }
+                Some(need) => self.need = need,
+                None => self.broken = true,
+            }
+        }
+        // A message that outgrows the pooled buffer counts against the core's budget until it is complete.
+        let incomplete = self.session.held() + self.need;
+        if incomplete <= READ_BUFFER_BYTES {
+            self.held = None;
+        } else if self.held.get_or_insert_with(|| Hold::new(core)).resize(incomplete).is_err() && !self.broken {
+            let now = core.now();
+            let reason = close::reason(close::TRY_AGAIN_LATER);
+            core.engine.borrow_mut().close_line(key, close::TRY_AGAIN_LATER, reason, now);
+            core.carry_out();
+            self.broken = true;
+        }
+        if self.broken {
+            buf.clear();
+            self.need = 0;
+        }
+    }
 }
 
 /// Bytes of room that a read has, where giving it moves next to nothing.

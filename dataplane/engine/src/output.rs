@@ -7,7 +7,8 @@ use landline_wire::frame::{Frame, encode_message_head};
 use landline_wire::header::Kind;
 use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message;
-use landline_wire::pieces::Pieces;
+
+use crate::offer::Body;
 
 /// Frames for one socket, in order. Small frames lie side by side in one buffer; a large body is shared, not copied.
 #[derive(Debug, Default)]
@@ -38,18 +39,16 @@ impl Output {
     }
 
     /// Appends a frame; `body` stands for the frame's own, which is not looked at.
-    pub fn push(&mut self, frame: &Frame<'_>, body: Pieces) {
+    pub fn push(&mut self, frame: &Frame<'_>, body: Body<'_>) {
         let (len, before) = (body.len(), self.tail.len());
         let is_copied = len <= COPY_THRESHOLD_BYTES;
         encode_message_head(&mut self.tail, frame, len, if is_copied { len } else { 0 });
         self.bytes += self.tail.len() - before + len;
         if is_copied {
-            for piece in body.iter() {
-                self.tail.extend_from_slice(piece);
-            }
+            body.slices().for_each(|piece| self.tail.extend_from_slice(piece));
         } else {
             self.segments.push_back(self.tail.split().freeze());
-            self.segments.extend(body);
+            self.segments.extend(body.to_pieces());
         }
     }
 
@@ -113,7 +112,7 @@ mod tests {
         let large = Bytes::from(vec![7; COPY_THRESHOLD_BYTES + 1]);
         let mut output = Output::default();
         for body in [Bytes::from_static(b"a"), large.clone(), Bytes::from_static(b"b"), Bytes::new()] {
-            output.push(&Frame::Chunk(Chunk { id: 2, more: false, body: b"" }), body.into());
+            output.push(&Frame::Chunk(Chunk { id: 2, more: false, body: b"" }), Body::of(&body.into()));
         }
         output.push_control(Kind::Ping, b"?");
         let expected = output.len();

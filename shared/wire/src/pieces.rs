@@ -48,6 +48,11 @@ impl Pieces {
         self.rest().iter().map(Bytes::len).sum()
     }
 
+    /// The pieces behind the first.
+    pub fn iter_behind(&self) -> std::slice::Iter<'_, Bytes> {
+        self.rest().iter()
+    }
+
     /// The pieces, none of them empty.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(self.rest())

@@ -9,6 +9,7 @@ use landline_wire::limits::{ABSENT_CACHE_MS, MAX_ABSENT_IDS};
 use super::Engine;
 use super::place::refusal_detail;
 use crate::credentials::admits;
+use crate::offer::Offer;
 use crate::types::{CallRequest, Effect, Now, Origin, Reply, StatusAnswer};
 
 /// What waits for the exchange to say who an id without a line is.
@@ -29,15 +30,18 @@ impl Waiting {
 
 impl Engine {
     /// The callee has no line here: what the exchange knows of it decides the answer.
-    pub(super) fn place_absent(&mut self, request: CallRequest, now: Now) -> Result<(), Box<(Origin, Problem)>> {
-        let origin = request.origin;
-        match self.known_absent(request.target, now) {
+    pub(super) fn place_absent(&mut self, offer: &Offer<'_>, now: Now) -> Result<(), Box<(Origin, Problem)>> {
+        let (origin, target) = (offer.origin, offer.target);
+        match self.known_absent(target, now) {
             Some(answer) => {
-                let reply = self.absent_reply(&answer, request);
+                let reply = self.absent_reply(&answer, offer);
                 self.reply(origin, reply, now);
                 Ok(())
             }
-            None => self.wait_for(request.target, Waiting::Call(Box::new(request))).map_err(|p| Box::new((origin, p))),
+            None => {
+                let waiting = Waiting::Call(Box::new(offer.to_request()));
+                self.wait_for(target, waiting).map_err(|problem| Box::new((origin, problem)))
+            }
         }
     }
 
@@ -92,9 +96,9 @@ impl Engine {
                     self.place(*request, now)
                 }
                 Waiting::Call(request) => {
-                    let (origin, unreachable) = (request.origin, LookupAnswer::Failed);
-                    let reply = self.absent_reply(answer.as_ref().unwrap_or(&unreachable), *request);
-                    self.reply(origin, reply, now);
+                    let answer = answer.as_ref().unwrap_or(&LookupAnswer::Failed);
+                    let reply = self.absent_reply(answer, &request.offer());
+                    self.reply(request.origin, reply, now);
                 }
                 Waiting::Status { origin, caller } => {
                     let reply = self.absent_status(answer.as_ref(), caller, target);
@@ -105,40 +109,40 @@ impl Engine {
     }
 
     /// What the caller of an agent without a line here is told. One that the exchange can call directly is audited there.
-    fn absent_reply(&mut self, answer: &LookupAnswer, request: CallRequest) -> Reply {
+    fn absent_reply(&mut self, answer: &LookupAnswer, offer: &Offer<'_>) -> Reply {
         // The parts of an HTTP body are still unread; those of a line have come, and are lost.
-        let is_whole = matches!(request.origin, Origin::Http { .. }) || !request.more;
+        let is_whole = matches!(offer.origin, Origin::Http { .. }) || !offer.more;
         match answer {
             LookupAnswer::Agent { blocked: false, policy, elsewhere: None, direct: true, .. }
-                if is_whole && admits(policy, request.caller).is_ok() =>
+                if is_whole && admits(policy, offer.caller).is_ok() =>
             {
-                Reply::Direct(Box::new(request))
+                Reply::Direct(Box::new(offer.to_request()))
             }
             answer => {
                 self.stats.refused += 1;
-                Reply::Failed(Box::new(self.absent_problem(answer, &request)))
+                Reply::Failed(Box::new(self.absent_problem(answer, offer)))
             }
         }
     }
 
-    fn absent_problem(&mut self, answer: &LookupAnswer, request: &CallRequest) -> Problem {
+    fn absent_problem(&mut self, answer: &LookupAnswer, offer: &Offer<'_>) -> Problem {
         match answer {
             LookupAnswer::AgentUnknown => Problem::new(Code::NotFound, "No agent has this id."),
             LookupAnswer::AgentGone => Problem::new(Code::Gone, "The agent was removed."),
             LookupAnswer::Agent { blocked: true, .. } => {
-                self.record_refused(request, Code::TargetBlocked);
+                self.record_refused(offer, Code::TargetBlocked);
                 Problem::plain(Code::TargetBlocked)
             }
             LookupAnswer::Agent { policy, elsewhere, .. } => {
-                if let Err(code) = admits(policy, request.caller) {
-                    self.record_refused(request, code);
+                if let Err(code) = admits(policy, offer.caller) {
+                    self.record_refused(offer, code);
                     return Problem::new(code, refusal_detail(code));
                 }
-                self.record_refused(request, Code::AgentNotConnected);
+                self.record_refused(offer, Code::AgentNotConnected);
                 let problem = Problem::plain(Code::AgentNotConnected).retry_after(5);
                 match elsewhere {
-                    Some(url) => problem.endpoint(format!("POST {url}/relay/{}", request.target)),
-                    None => problem.endpoint(format!("GET /relay/{}/status", request.target)),
+                    Some(url) => problem.endpoint(format!("POST {url}/relay/{}", offer.target)),
+                    None => problem.endpoint(format!("GET /relay/{}/status", offer.target)),
                 }
             }
             _ => {

@@ -13,8 +13,9 @@ use landline_wire::relay::{is_answer_status, printable};
 
 use super::Engine;
 use crate::call::{Call, Phase};
+use crate::offer::Body;
 use crate::sse::StreamId;
-use crate::types::{LineKey, Now, Reply};
+use crate::types::{LineKey, Now, Origin, Reply};
 
 impl Engine {
     /// A binary message came over a line.
@@ -57,7 +58,7 @@ impl Engine {
             Frame::Cancel { id, code } => self.agent_cancel(key, *id, *code, now),
             Frame::Credit { id, bytes } => self.agent_credit(key, *id, *bytes, now),
             Frame::Ping(t) => {
-                self.send(key, &Frame::Pong(t), Pieces::new());
+                self.send(key, &Frame::Pong(t), Body::nothing());
                 self.bound_replies(key, now);
                 Ok(())
             }
@@ -92,14 +93,16 @@ impl Engine {
 
     fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
         let Some(id) = self.own_call(key, response.id, now)? else { return Ok(()) };
-        let (status, body) = (response.status.unwrap_or(200), message.slice_ref(response.body));
+        let status = response.status.unwrap_or(200);
+        let mut body = Body::in_message(message, response.body);
+        let len = body.len();
         let fault = if !is_answer_status(status) {
             Some(format!("The agent answered with status {status}; 200 to 599 can be passed on."))
         } else if let Err(fault) = response.headers.check() {
             Some(format!("The agent's answer cannot be passed on: {fault}."))
         } else if self.calls.get(id).is_some_and(|call| !matches!(call.phase, Phase::Waiting)) {
             Some("The agent began its answer twice.".to_owned())
-        } else if body.len() > self.config.max_body_bytes {
+        } else if len > self.config.max_body_bytes {
             self.stats.reached.count(Bound::Body);
             Some(format!("The agent's answer is over {} bytes in one frame.", self.config.max_body_bytes))
         } else {
@@ -110,8 +113,10 @@ impl Engine {
             return Ok(());
         }
         let status = status as u16;
-        let (bodiless, len) = (matches!(status, 204 | 304), body.len());
-        let body = if bodiless { Pieces::new() } else { body };
+        let bodiless = matches!(status, 204 | 304);
+        if bodiless {
+            body = Body::nothing();
+        }
         let window = WINDOW_BYTES as i64 - len as i64;
         if response.more && window < 0 {
             self.overrun(id, now);
@@ -129,16 +134,22 @@ impl Engine {
         // An answer that is no success is passed as it is: there is nothing to resume.
         if let Some(stream) = stream.filter(|_| (200..300).contains(&status)) {
             self.begin_stream(stream, id, response.headers.get("content-type"), now);
-            self.stream_part(id, stream, body, response.more, status, now);
+            self.stream_part(id, stream, body.to_pieces(), response.more, status, now);
             return Ok(());
         }
-        if !response.more
-            && let Some(call) = self.end(id)
-        {
-            self.record(call, status, now);
+        if !response.more {
+            self.end_and_record(id, status, now);
         }
-        let headers = message.first().slice_ref(response.headers.encoded());
-        self.reply(origin, Reply::Head { call: id, status, headers, body, more: response.more }, now);
+        match origin {
+            Origin::Line { core, line, id: own } if core == self.core => {
+                self.deliver_head(line, own, id, response, body, now);
+            }
+            origin => {
+                let headers = message.first().slice_ref(response.headers.encoded());
+                let head = Reply::Head { call: id, status, headers, body: body.to_pieces(), more: response.more };
+                self.reply(origin, head, now);
+            }
+        }
         Ok(())
     }
 
@@ -149,9 +160,7 @@ impl Engine {
             return self.fail(id, problem, Some("bad_answer"), now);
         }
         if !more {
-            if let Some(call) = self.end(id) {
-                self.record(call, status, now);
-            }
+            self.end_and_record(id, status, now);
             self.end_stream(stream, None, now);
         }
     }
@@ -183,10 +192,8 @@ impl Engine {
             self.stream_part(id, stream, body, chunk.more, status, now);
             return Ok(());
         }
-        if !chunk.more
-            && let Some(call) = self.end(id)
-        {
-            self.record(call, status, now);
+        if !chunk.more {
+            self.end_and_record(id, status, now);
         }
         let (dropped, cost) = (len - body.len(), body.len());
         self.reply(origin, Reply::Part { body, more: chunk.more, cost }, now);
@@ -262,13 +269,19 @@ impl Engine {
         }
         let granted = std::mem::take(consumed);
         *window += granted as i64;
-        self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Pieces::new());
+        self.send(line, &Frame::Credit { id: id.to_wire(), bytes: granted as u64 }, Body::nothing());
     }
 
     /// The relay ends a call for whoever sends on this line: what is on its way is nobody's fault.
     pub(super) fn expect_late(&mut self, key: LineKey, now: Now) {
         if let Some(line) = self.lines.get_mut(key) {
             line.strays.expect_late(now.ms());
+        }
+    }
+
+    fn end_and_record(&mut self, id: CallId, status: u16, now: Now) {
+        if let Some(call) = self.end(id) {
+            self.record(call, status, now);
         }
     }
 
@@ -298,7 +311,7 @@ impl Engine {
         self.record(call, problem.code.status(), now);
         if let Some(code) = cancel {
             self.expect_late(line, now);
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Pieces::new());
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: Some(code) }, Body::nothing());
         }
         match stream {
             Some(stream) => self.end_stream(stream, Some(&problem), now),

@@ -10,13 +10,13 @@ use landline_wire::frame::{Frame, Ready};
 use landline_wire::ids::SessionId;
 use landline_wire::limits::{MAX_SHARED_LINES, WINDOW_BYTES};
 use landline_wire::message::Violation;
-use landline_wire::pieces::Pieces;
 use landline_wire::session::server::{Pulse, Strays};
 
 use super::Engine;
 use super::outgoing::EVERY_CALL;
 use crate::credentials::Principal;
 use crate::line::Line;
+use crate::offer::Body;
 use crate::output::Output;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
 
@@ -110,7 +110,7 @@ impl Engine {
             max_in_flight: self.config.max_in_flight as u64,
             window_bytes: WINDOW_BYTES as u64,
         };
-        self.send(key, &Frame::Ready(ready), Pieces::new());
+        self.send(key, &Frame::Ready(ready), Body::nothing());
     }
 
     /// Ends a session from our side: its calls fail, a close frame is queued, and the socket closes when it is sent.

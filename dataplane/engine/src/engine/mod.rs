@@ -22,7 +22,6 @@ use landline_wire::error::{Code, Origin as ProblemOrigin, Problem};
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
 use landline_wire::ids::{AgentId, CallId, SessionId};
-use landline_wire::pieces::Pieces;
 
 use crate::call::CallTable;
 use crate::config::Config;
@@ -30,6 +29,7 @@ use crate::counter::Counter;
 use crate::credentials::Credentials;
 use crate::line::Lines;
 use crate::map::Map;
+use crate::offer::Body;
 use crate::output::Flush;
 use crate::sse::StreamId;
 use crate::types::{Effect, LineKey, Mail, Now, Origin, Reply};
@@ -254,7 +254,7 @@ impl Engine {
         self.at_bound(Bound::CoreBodies, Code::Overloaded, "The relay holds as many bytes as it may.")
     }
 
-    fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Pieces) {
+    fn send(&mut self, key: LineKey, frame: &Frame<'_>, body: Body<'_>) {
         let Some(line) = self.lines.get_mut(key) else { return };
         let before = line.output.len();
         line.output.push(frame, body);

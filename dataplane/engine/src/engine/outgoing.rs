@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
-use landline_wire::frame::{Call, Chunk, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
+use landline_wire::frame::{Call, Chunk, EncodedHeaders, ErrorFrame, Frame, Headers, HeadersBuilder, Response};
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
@@ -15,7 +15,8 @@ use landline_wire::relay;
 use super::Engine;
 use crate::call::Phase;
 use crate::line::OwnCall;
-use crate::types::{CallRequest, DirectReply, Effect, LineKey, Mail, Now, Origin, Reply};
+use crate::offer::{Body, Offer};
+use crate::types::{DirectReply, Effect, LineKey, Mail, Now, Origin, Reply};
 
 /// The id of an [`Origin::Line`] that stands for every call of the line.
 pub(super) const EVERY_CALL: u64 = u64::MAX;
@@ -37,71 +38,44 @@ impl Engine {
             return Err(Violation::new(close::PROTOCOL_ERROR, "the id of a call is in use"));
         }
         let (caller, open) = (line.agent, line.own.as_ref().map_or(0, |own| own.len()));
-        let checked = if open < MAX_OUTGOING {
-            self.checked(key, caller, call, message, now)
+        let dialled = if open < MAX_OUTGOING {
+            self.dial(key, caller, call, message, now)
         } else {
             let detail = format!("This line has {open} calls of its own open, its most.");
             Err(self.at_bound(Bound::OwnCalls, Code::RateLimited, detail))
         };
-        match checked {
-            Ok(request) => self.dial(key, call, request, now),
-            Err(problem) => {
-                self.stats.refused += 1;
-                self.send_reply(key, call.id, Reply::Failed(Box::new(problem)));
-                self.bound_replies(key, now);
-            }
+        if let Err(problem) = dialled {
+            self.stats.refused += 1;
+            self.send_reply(key, call.id, Reply::Failed(Box::new(problem)));
+            self.bound_replies(key, now);
         }
         Ok(())
     }
 
-    fn dial(&mut self, key: LineKey, call: &Call<'_>, request: CallRequest, now: Now) {
-        let home = self.home(request.target);
-        if let Some(line) = self.lines.get_mut(key) {
-            let own = OwnCall { home, call: None, uploads: call.more, direct: false };
-            line.own.get_or_insert_default().insert(call.id, own);
-        }
-        if home == self.core {
-            self.place(request, now);
-        } else {
-            self.effects.push_back(Effect::Mail(home, Mail::Call(Box::new(request))));
-        }
-    }
-
-    fn checked(
+    fn dial(
         &mut self,
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
         message: &Pieces,
         now: Now,
-    ) -> Result<CallRequest, Problem> {
-        let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
-        let body = message.slice_ref(call.body);
-        if body.len() > self.config.max_body_bytes {
-            self.stats.reached.count(Bound::Body);
-            return Err(Problem::plain(Code::BodyTooLarge));
-        }
-        let target: AgentId = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
-        if call.verb.is_some_and(|verb| !relay::is_verb(verb)) {
-            return Err(bad("verb", "`verb` must be an HTTP method other than CONNECT and TRACE."));
-        }
-        if call.path.is_some_and(|path| !relay::is_path(path)) {
-            return Err(bad("path", "`path` must start with `/` or `?` and be visible ASCII of at most 8 KiB."));
-        }
-        call.headers.check().map_err(|fault| bad("headers", &fault.to_string()))?;
+    ) -> Result<(), Problem> {
+        let body = Body::in_message(message, call.body);
+        let target = self.checked(call, body)?;
         let request_id = match call.request_id.filter(|id| relay::is_request_id(id)) {
             Some(id) => id.into(),
             None => self.made_request_id(now),
         };
-        Ok(CallRequest {
+        let headers = passed_on(call.headers);
+        let offer = Offer {
             origin: Origin::Line { core: self.core, line: key, id: call.id },
             caller: Some(caller),
             target,
-            request_id,
-            method: call.method.filter(|method| relay::is_a2a_method(method)).map(Into::into),
-            verb: call.verb.map(Into::into),
-            path: call.path.filter(|path| !path.is_empty() && *path != "/").map(Into::into),
-            headers: passed_on(call.headers),
+            request_id: &request_id,
+            method: call.method.filter(|method| relay::is_a2a_method(method)),
+            verb: call.verb,
+            path: call.path.filter(|path| !path.is_empty() && *path != "/"),
+            headers: Headers::from_encoded(&headers),
             stream: call.stream,
             timeout_ms: call.timeout_ms.unwrap_or(self.config.call_timeout_ms),
             started: now,
@@ -109,7 +83,36 @@ impl Engine {
             more: call.more,
             resumable: None,
             length: None,
-        })
+        };
+        let home = self.home(target);
+        if let Some(line) = self.lines.get_mut(key) {
+            let own = OwnCall { home, call: None, uploads: call.more, direct: false };
+            line.own.get_or_insert_default().insert(call.id, own);
+        }
+        if home == self.core {
+            self.place_offer(&offer, now);
+        } else {
+            self.effects.push_back(Effect::Mail(home, Mail::Call(Box::new(offer.to_request()))));
+        }
+        Ok(())
+    }
+
+    /// Whom the call is for, if it may be made.
+    fn checked(&mut self, call: &Call<'_>, body: Body<'_>) -> Result<AgentId, Problem> {
+        let bad = |field: &str, detail: &str| Problem::new(Code::InvalidQuery, detail).field(field);
+        if body.len() > self.config.max_body_bytes {
+            self.stats.reached.count(Bound::Body);
+            return Err(Problem::plain(Code::BodyTooLarge));
+        }
+        let target = call.to.parse().map_err(|_| bad("to", "`to` must be an agent id, a hyphenated UUID."))?;
+        if call.verb.is_some_and(|verb| !relay::is_verb(verb)) {
+            return Err(bad("verb", "`verb` must be an HTTP method other than CONNECT and TRACE."));
+        }
+        if call.path.is_some_and(|path| !relay::is_path(path)) {
+            return Err(bad("path", "`path` must start with `/` or `?` and be visible ASCII of at most 8 KiB."));
+        }
+        call.headers.check().map_err(|fault| bad("headers", &fault.to_string()))?;
+        Ok(target)
     }
 
     /// A request id for a call that brought none: unique on this node, no secret, and short enough to need no memory of
@@ -120,31 +123,69 @@ impl Engine {
 
     /// Gives a reply to the line whose agent made the call; one for a call that it cancelled is dropped.
     pub(super) fn deliver_to_line(&mut self, key: LineKey, id: u64, reply: Reply, now: Now) {
-        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
-        let Some(own) = line.own_call(id) else { return };
         if let Reply::Direct(request) = reply {
-            own.direct = true;
-            return self.effects.push_back(Effect::Direct(key, id, request));
-        }
-        match &reply {
-            Reply::Head { call, more: true, .. } => own.call = Some(*call),
-            Reply::Part { more: true, .. } | Reply::Credit(_) => {}
-            _ => {
-                // It may be sending its body still, or granting more of the answer.
-                if own.uploads || own.call.is_some() {
-                    line.strays.expect_late(now.ms());
-                }
-                line.forget_own_call(id);
+            if let Some(own) = self.open_own(key, id) {
+                own.direct = true;
+                self.effects.push_back(Effect::Direct(key, id, request));
             }
+            return;
         }
-        self.send_reply(key, id, reply);
-        self.bound_replies(key, now);
+        let (goes_on, begun) = match &reply {
+            Reply::Head { call, more, .. } => (*more, Some(*call)),
+            Reply::Part { more, .. } => (*more, None),
+            Reply::Credit(_) => (true, None),
+            _ => (false, None),
+        };
+        if self.hear(key, id, goes_on, begun, now) {
+            self.send_reply(key, id, reply);
+            self.bound_replies(key, now);
+        }
+    }
+
+    /// The head of an answer, from another line of this core; see [`Engine::deliver_to_line`].
+    pub(super) fn deliver_head(
+        &mut self,
+        key: LineKey,
+        id: u64,
+        call: CallId,
+        head: &Response<'_>,
+        body: Body<'_>,
+        now: Now,
+    ) {
+        if self.hear(key, id, head.more, Some(call), now) {
+            self.send_head(key, &Response { id, ..head.clone() }, body);
+            self.bound_replies(key, now);
+        }
+    }
+
+    fn open_own(&mut self, key: LineKey, id: u64) -> Option<&mut OwnCall> {
+        self.lines.get_mut(key).filter(|line| line.closing_since.is_none())?.own_call(id)
+    }
+
+    /// A reply comes for a call that this line's agent makes; `begun` is the call whose answer begins with it. False: there
+    /// is no such call any more.
+    fn hear(&mut self, key: LineKey, id: u64, goes_on: bool, begun: Option<CallId>, now: Now) -> bool {
+        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return false };
+        if goes_on {
+            let Some(own) = line.own_call(id) else { return false };
+            own.call = begun.or(own.call);
+            return true;
+        }
+        let Some(own) = line.forget_own_call(id) else { return false };
+        // It may be sending its body still, or granting more of the answer.
+        if own.uploads || own.call.is_some() {
+            line.strays.expect_late(now.ms());
+        }
+        true
     }
 
     fn send_reply(&mut self, key: LineKey, id: u64, reply: Reply) {
         match reply {
-            Reply::Head { status, headers, body, more, .. } => self.send_head(key, id, status, &headers, more, body),
-            Reply::Part { body, more, .. } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
+            Reply::Head { status, headers, body, more, .. } => {
+                let (status, headers) = (Some(status.into()), Headers::from_encoded(&headers));
+                self.send_head(key, &Response { id, status, headers, more, body: &[] }, Body::of(&body));
+            }
+            Reply::Part { body, more, .. } => self.send_part(key, id, more, Body::of(&body)),
             Reply::Failed(problem) => {
                 let error = ErrorFrame {
                     id: Some(id),
@@ -152,11 +193,23 @@ impl Engine {
                     detail: Some(&problem.detail),
                     retry_after_ms: problem.retry_after_s.map(|seconds| u64::from(seconds) * 1000),
                 };
-                self.send(key, &Frame::Error(error), Pieces::new());
+                self.send(key, &Frame::Error(error), Body::nothing());
             }
-            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Pieces::new()),
+            Reply::Credit(bytes) => self.send(key, &Frame::Credit { id, bytes: bytes as u64 }, Body::nothing()),
             Reply::Direct(_) | Reply::Status(_) => {}
         }
+    }
+
+    fn send_part(&mut self, key: LineKey, id: u64, more: bool, body: Body<'_>) {
+        self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body);
+    }
+
+    /// Sends the head of an answer with those of its headers that may reach a caller.
+    fn send_head(&mut self, key: LineKey, head: &Response<'_>, body: Body<'_>) {
+        let kept = (!head.headers.iter().all(|(name, _)| relay::reaches_caller(name))).then(|| filtered(head.headers));
+        let headers = kept.as_ref().map_or(head.headers, |kept| kept.as_headers());
+        let status = head.status.filter(|status| *status != 200);
+        self.send(key, &Frame::Response(Response { status, headers, ..head.clone() }), body);
     }
 
     /// News of a call that was passed on ([`Effect::Direct`]). News of one that is over is dropped.
@@ -170,8 +223,11 @@ impl Engine {
             line.forget_own_call(id);
         }
         match reply {
-            DirectReply::Head { status, headers } => self.send_head(key, id, status, &headers, true, Pieces::new()),
-            DirectReply::Part { body, more } => self.send(key, &Frame::Chunk(Chunk { id, more, body: &[] }), body),
+            DirectReply::Head { status, headers } => {
+                let (status, headers) = (Some(status.into()), Headers::from_encoded(&headers));
+                self.send_head(key, &Response { id, status, headers, more: true, body: &[] }, Body::nothing());
+            }
+            DirectReply::Part { body, more } => self.send_part(key, id, more, Body::of(&body)),
             DirectReply::Failed(problem) => self.send_reply(key, id, Reply::Failed(Box::new(problem))),
         }
         self.bound_replies(key, now);
@@ -184,13 +240,6 @@ impl Engine {
             self.stats.reached.count(Bound::LineReplies);
             self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);
         }
-    }
-
-    fn send_head(&mut self, key: LineKey, id: u64, status: u16, headers: &Bytes, more: bool, body: Pieces) {
-        let kept = filtered(headers);
-        let headers = Headers::from_encoded(&kept);
-        let status = (status != 200).then_some(u64::from(status));
-        self.send(key, &Frame::Response(Response { id, status, headers, more, body: &[] }), body);
     }
 
     /// A `cancel` under an agent's own id: the call is over for it, and its callee is told to stop.
@@ -265,7 +314,7 @@ impl Engine {
         self.record(call, 499, now);
         if agent_knows {
             self.expect_late(line, now);
-            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Pieces::new());
+            self.send(line, &Frame::Cancel { id: id.to_wire(), code: None }, Body::nothing());
         }
     }
 }
@@ -289,18 +338,11 @@ fn passed_on(all: Headers<'_>) -> Bytes {
     headers.encode().into_bytes()
 }
 
-/// The headers of an answer that may reach a caller, encoded anew; nothing is allocated if there are none.
-fn filtered(headers: &Bytes) -> Bytes {
-    let all = Headers::from_encoded(headers);
-    if all.is_empty() {
-        return Bytes::new();
-    }
-    if all.iter().all(|(name, _)| relay::reaches_caller(name)) {
-        return headers.clone();
-    }
+/// The headers of an answer that may reach a caller.
+fn filtered(all: Headers<'_>) -> EncodedHeaders {
     let mut kept = HeadersBuilder::default();
     for (name, value) in all.iter().filter(|(name, _)| relay::reaches_caller(name)) {
         kept.push(name, value);
     }
-    kept.encode().into_bytes()
+    kept.encode()
 }

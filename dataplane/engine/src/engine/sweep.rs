@@ -4,11 +4,11 @@ use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
-use landline_wire::pieces::Pieces;
 use landline_wire::session::server::Beat;
 
 use super::Engine;
 use super::redial::spread_ms;
+use crate::offer::Body;
 use crate::types::{Effect, LineKey, Now};
 
 /// Milliseconds that a closing line may take to send what is queued.
@@ -79,7 +79,7 @@ impl Engine {
             })
             .collect();
         for (key, redial_after_ms) in told {
-            self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Pieces::new());
+            self.send(key, &Frame::Drain { deadline_ms, redial_after_ms }, Body::nothing());
         }
     }
 

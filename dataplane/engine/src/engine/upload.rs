@@ -9,6 +9,7 @@ use landline_wire::pieces::{Gather, Pieces};
 
 use super::Engine;
 use crate::call::{Call, Phase};
+use crate::offer::{Body, Offer};
 use crate::types::{CallRequest, Effect, Mail, Now, Origin, Reply};
 
 /// A call that waits for the rest of its body.
@@ -25,8 +26,8 @@ impl Gathering {
         self.body.len()
     }
 
-    pub(super) fn of(request: &CallRequest) -> Box<Self> {
-        let request = CallRequest { body: Pieces::new(), ..request.clone() };
+    pub(super) fn of(offer: &Offer<'_>) -> Box<Self> {
+        let request = Offer { body: Body::nothing(), ..*offer }.to_request();
         Box::new(Self { request, body: Gather::default() })
     }
 }
@@ -72,7 +73,7 @@ impl Engine {
             self.calls.set_deadline(id, now.ms() + timeout_ms);
         }
         self.stats.bytes_in += body.len() as u64;
-        self.send(line, &Frame::Chunk(Chunk { id: id.to_wire(), more, body: &[] }), body);
+        self.send(line, &Frame::Chunk(Chunk { id: id.to_wire(), more, body: &[] }), Body::of(&body));
     }
 
     /// The line takes requests whole: the body is kept until it is complete, and credit for it given at once.
@@ -103,7 +104,7 @@ impl Engine {
         self.held = self.held.saturating_sub(whole.body.len());
         let request = CallRequest { body: whole.body.finish(), more: false, ..whole.request };
         self.calls.set_deadline(id, now.ms() + timeout_ms);
-        self.send_request(line, id, &request, timeout_ms);
+        self.send_request(line, id, &request.offer(), timeout_ms);
     }
 
     /// Ends a call that never reached its agent: its caller is told, and it is only counted.

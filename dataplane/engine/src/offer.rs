@@ -1,0 +1,125 @@
+//! Calls and bodies that lie where they were read.
+//!
+//! Nearly every call goes from one line of a core to another, and nearly every body is short: it is copied once, from the
+//! caller's read buffer behind what waits for the callee. Only what has to wait, or to cross to another core, becomes
+//! something of its own.
+
+use compact_str::CompactString;
+use landline_wire::frame::Headers;
+use landline_wire::ids::AgentId;
+use landline_wire::pieces::Pieces;
+
+use crate::sse::StreamId;
+use crate::types::{CallRequest, Now, Origin};
+
+static NOTHING: Pieces = Pieces::new();
+
+/// The bytes of a body: a slice of a message's first piece, and the pieces behind that.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    whole: &'a Pieces,
+    front: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// No bytes.
+    pub fn nothing() -> Self {
+        Self::of(&NOTHING)
+    }
+
+    /// All of it.
+    pub fn of(whole: &'a Pieces) -> Self {
+        Self { whole, front: whole.first() }
+    }
+
+    /// The body of a frame that was decoded from this message.
+    pub(crate) fn in_message(message: &'a Pieces, body: &'a [u8]) -> Self {
+        Self { whole: message, front: body }
+    }
+
+    /// Bytes in all.
+    pub fn len(&self) -> usize {
+        self.front.len() + self.whole.behind()
+    }
+
+    /// No bytes?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, in their order.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        std::iter::once(self.front).chain(self.whole.iter_behind().map(|piece| &piece[..]))
+    }
+
+    /// The same bytes, shared.
+    pub(crate) fn to_pieces(self) -> Pieces {
+        self.whole.slice_ref(self.front)
+    }
+}
+
+/// A call on its way to the core of its callee; the fields are those of [`CallRequest`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) caller: Option<AgentId>,
+    pub(crate) target: AgentId,
+    pub(crate) request_id: &'a CompactString,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) verb: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) headers: Headers<'a>,
+    pub(crate) stream: bool,
+    pub(crate) timeout_ms: u64,
+    pub(crate) started: Now,
+    pub(crate) body: Body<'a>,
+    pub(crate) more: bool,
+    pub(crate) resumable: Option<StreamId>,
+    pub(crate) length: Option<u64>,
+}
+
+impl Offer<'_> {
+    /// The same call, to be kept or sent to another core.
+    pub(crate) fn to_request(self) -> CallRequest {
+        CallRequest {
+            origin: self.origin,
+            caller: self.caller,
+            target: self.target,
+            request_id: self.request_id.clone(),
+            method: self.method.map(Into::into),
+            verb: self.verb.map(Into::into),
+            path: self.path.map(Into::into),
+            headers: self.headers.encoded().to_vec().into(),
+            stream: self.stream,
+            timeout_ms: self.timeout_ms,
+            started: self.started,
+            body: self.body.to_pieces(),
+            more: self.more,
+            resumable: self.resumable,
+            length: self.length,
+        }
+    }
+}
+
+impl CallRequest {
+    /// The call, lying here.
+    pub(crate) fn offer(&self) -> Offer<'_> {
+        Offer {
+            origin: self.origin,
+            caller: self.caller,
+            target: self.target,
+            request_id: &self.request_id,
+            method: self.method.as_deref(),
+            verb: self.verb.as_deref(),
+            path: self.path.as_deref(),
+            headers: Headers::from_encoded(&self.headers),
+            stream: self.stream,
+            timeout_ms: self.timeout_ms,
+            started: self.started,
+            body: Body::of(&self.body),
+            more: self.more,
+            resumable: self.resumable,
+            length: self.length,
+        }
+    }
+}
