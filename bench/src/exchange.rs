@@ -1,6 +1,6 @@
 //! Calls from line to line through the engines of one core or two, as the shell drives them but without sockets.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use landline_engine::{
     Attach, CallRequest, Config, ConnKey, Effect, Engine, Flush, LineKey, Mail, Now, Origin, Principal,
@@ -199,6 +199,12 @@ impl Exchange {
     fn digest(&mut self, end: usize, stream: &mut BytesMut) {
         let Place { core, line } = self.ends[end];
         loop {
+            if let Some(message) = self.sessions[end].short(stream) {
+                let end = message.end;
+                self.cores[core].engine.short_message(line, &stream[message], NOW);
+                stream.advance(end);
+                continue;
+            }
             match self.sessions[end].next(stream) {
                 Ok(Input::Frame(message)) => self.cores[core].engine.message(line, message, NOW),
                 Ok(Input::Need(_)) => break,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use landline_engine::{Attach, Flush, LineKey};
 use landline_wire::close;
 use landline_wire::limits::{COPY_THRESHOLD_BYTES, READ_BUFFER_BYTES};
@@ -191,6 +191,12 @@ fn digest(
     let now = core.now();
     let mut engine = core.engine.borrow_mut();
     let need = loop {
+        if let Some(message) = session.short(buf) {
+            let end = message.end;
+            engine.short_message(key, &buf[message], now);
+            buf.advance(end);
+            continue;
+        }
         match session.next(buf) {
             Ok(Input::Need(bytes)) => break Some(bytes),
             Ok(Input::Frame(message)) => {

@@ -4,6 +4,7 @@
 //! caller's read buffer behind what waits for the callee. Only what has to wait, or to cross to another core, becomes
 //! something of its own.
 
+use bytes::Bytes;
 use compact_str::CompactString;
 use landline_wire::frame::Headers;
 use landline_wire::ids::AgentId;
@@ -12,34 +13,55 @@ use landline_wire::pieces::Pieces;
 use crate::sse::StreamId;
 use crate::types::{CallRequest, Now, Origin};
 
-static NOTHING: Pieces = Pieces::new();
+/// Where the slices of a message lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// `None`: in a buffer that is used for something else next. What has to stay is copied.
+    first: Option<&'a Bytes>,
+    behind: &'a [Bytes],
+}
+
+impl<'a> Source<'a> {
+    /// A message in a buffer that will be used for something else.
+    pub(crate) const PASSING: Self = Self { first: None, behind: &[] };
+
+    /// A message that may be shared.
+    pub(crate) fn of(message: &'a Pieces) -> Self {
+        Self { first: Some(message.first()), behind: message.behind_first() }
+    }
+
+    /// The frame's body, whose first part is this slice.
+    pub(crate) fn body(self, front: &'a [u8]) -> Body<'a> {
+        Body { source: self, front }
+    }
+
+    /// A slice of it, to stay.
+    pub(crate) fn keep(self, slice: &[u8]) -> Bytes {
+        self.first.map_or_else(|| Bytes::copy_from_slice(slice), |first| first.slice_ref(slice))
+    }
+}
 
 /// The bytes of a body: a slice of a message's first piece, and the pieces behind that.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
-    whole: &'a Pieces,
+    source: Source<'a>,
     front: &'a [u8],
 }
 
 impl<'a> Body<'a> {
     /// No bytes.
     pub fn nothing() -> Self {
-        Self::of(&NOTHING)
+        Source::PASSING.body(&[])
     }
 
     /// All of it.
     pub fn of(whole: &'a Pieces) -> Self {
-        Self { whole, front: whole.first() }
-    }
-
-    /// The body of a frame that was decoded from this message.
-    pub(crate) fn in_message(message: &'a Pieces, body: &'a [u8]) -> Self {
-        Self { whole: message, front: body }
+        Source::of(whole).body(whole.first())
     }
 
     /// Bytes in all.
     pub fn len(&self) -> usize {
-        self.front.len() + self.whole.behind()
+        self.front.len() + self.source.behind.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// No bytes?
@@ -49,12 +71,14 @@ impl<'a> Body<'a> {
 
     /// The bytes, in their order.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        std::iter::once(self.front).chain(self.whole.iter_behind().map(|piece| &piece[..]))
+        std::iter::once(self.front).chain(self.source.behind.iter().map(|piece| &piece[..]))
     }
 
-    /// The same bytes, shared.
+    /// The same bytes, to stay.
     pub(crate) fn to_pieces(self) -> Pieces {
-        self.whole.slice_ref(self.front)
+        let mut pieces = Pieces::from(self.source.keep(self.front));
+        self.source.behind.iter().for_each(|piece| pieces.push(piece.clone()));
+        pieces
     }
 }
 

@@ -1,5 +1,7 @@
 //! WebSocket messages out of a byte stream, and back (RFC 6455 sections 5.4 to 5.6), without a socket.
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::close;
@@ -133,6 +135,23 @@ impl Reader {
         let mut payload = Pieces::from(cut.begun);
         payload.push(rest.freeze());
         self.take(cut.kind, cut.fin, payload)
+    }
+
+    /// Looks for a binary message of at most `most` bytes in one frame that is all at the front of `buf`: says where its
+    /// payload is, unmasked. It must be taken out of `buf`, head and all, before anything else is done with that. For
+    /// whatever else is there [`Reader::next`] has a word.
+    pub fn short(&self, buf: &mut [u8], most: usize) -> Option<Range<usize>> {
+        let head = header::parse(buf).ok()??;
+        let end = head.len + head.payload.min(usize::MAX as u64 - MAX_HEADER as u64) as usize;
+        let is_plain = head.kind == Kind::Binary && head.fin && head.mask.is_some() == (self.role == Role::Server);
+        let is_short = end - head.len <= most.min(self.max_message) && end <= buf.len();
+        if !is_plain || !is_short || self.cut.is_some() || self.fragments.is_some() {
+            return None;
+        }
+        if let Some(key) = head.mask {
+            mask::apply(&mut buf[head.len..end], key);
+        }
+        Some(head.len..end)
     }
 
     /// Takes the next message from the front of `buf`; what is not complete stays there.

@@ -49,8 +49,8 @@ impl Pieces {
     }
 
     /// The pieces behind the first.
-    pub fn iter_behind(&self) -> std::slice::Iter<'_, Bytes> {
-        self.rest().iter()
+    pub fn behind_first(&self) -> &[Bytes] {
+        self.rest()
     }
 
     /// The pieces, none of them empty.

@@ -3,7 +3,7 @@
 use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
-use landline_wire::frame::{Chunk, ErrorFrame, Frame, Response, decode_pieces, join_envelope};
+use landline_wire::frame::{Chunk, ErrorFrame, Frame, Malformed, Response, decode, decode_pieces, join_envelope};
 use landline_wire::header::Kind;
 use landline_wire::ids::CallId;
 use landline_wire::limits::{CALL_TIMEOUT_MS, MAX_ERROR_CODE_CHARS, MAX_ERROR_DETAIL_CHARS, WINDOW_BYTES};
@@ -13,21 +13,27 @@ use landline_wire::relay::{is_answer_status, printable};
 
 use super::Engine;
 use crate::call::{Call, Phase};
-use crate::offer::Body;
+use crate::offer::{Body, Source};
 use crate::sse::StreamId;
 use crate::types::{LineKey, Now, Origin, Reply};
 
 impl Engine {
     /// A binary message came over a line.
     pub fn message(&mut self, key: LineKey, mut message: Pieces, now: Now) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        if line.closing_since.is_some() {
-            return;
-        }
-        line.pulse.heard(now.ms());
         join_envelope(&mut message);
-        let outcome = match decode_pieces(&message) {
-            Ok(frame) => self.frame(key, &frame, &message, now),
+        self.take_in(key, &decode_pieces(&message), Source::of(&message), now);
+    }
+
+    /// A short one came, and lies in a buffer that will be used for something else.
+    pub fn short_message(&mut self, key: LineKey, message: &[u8], now: Now) {
+        self.take_in(key, &decode(message), Source::PASSING, now);
+    }
+
+    fn take_in(&mut self, key: LineKey, decoded: &Result<Frame<'_>, Malformed>, source: Source<'_>, now: Now) {
+        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
+        line.pulse.heard(now.ms());
+        let outcome = match decoded {
+            Ok(frame) => self.frame(key, frame, source, now),
             Err(malformed) => Err(Violation::new(close::PROTOCOL_ERROR, malformed.0)),
         };
         if let Err(violation) = outcome {
@@ -49,11 +55,11 @@ impl Engine {
         }
     }
 
-    fn frame(&mut self, key: LineKey, frame: &Frame<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
+    fn frame(&mut self, key: LineKey, frame: &Frame<'_>, source: Source<'_>, now: Now) -> Result<(), Violation> {
         match frame {
-            Frame::Response(response) => self.response(key, response, message, now),
-            Frame::Chunk(chunk) => self.chunk(key, chunk, message, now),
-            Frame::Call(call) => self.outgoing(key, call, message, now),
+            Frame::Response(response) => self.response(key, response, source, now),
+            Frame::Chunk(chunk) => self.chunk(key, chunk, source, now),
+            Frame::Call(call) => self.outgoing(key, call, source, now),
             Frame::Error(error) => self.agent_error(key, error, now),
             Frame::Cancel { id, code } => self.agent_cancel(key, *id, *code, now),
             Frame::Credit { id, bytes } => self.agent_credit(key, *id, *bytes, now),
@@ -91,10 +97,16 @@ impl Engine {
         counted.inspect_err(|_| self.stats.reached.count(Bound::Strays))
     }
 
-    fn response(&mut self, key: LineKey, response: &Response<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
+    fn response(
+        &mut self,
+        key: LineKey,
+        response: &Response<'_>,
+        source: Source<'_>,
+        now: Now,
+    ) -> Result<(), Violation> {
         let Some(id) = self.own_call(key, response.id, now)? else { return Ok(()) };
         let status = response.status.unwrap_or(200);
-        let mut body = Body::in_message(message, response.body);
+        let mut body = source.body(response.body);
         let len = body.len();
         let fault = if !is_answer_status(status) {
             Some(format!("The agent answered with status {status}; 200 to 599 can be passed on."))
@@ -145,7 +157,7 @@ impl Engine {
                 self.deliver_head(line, own, id, response, body, now);
             }
             origin => {
-                let headers = message.first().slice_ref(response.headers.encoded());
+                let headers = source.keep(response.headers.encoded());
                 let head = Reply::Head { call: id, status, headers, body: body.to_pieces(), more: response.more };
                 self.reply(origin, head, now);
             }
@@ -165,9 +177,9 @@ impl Engine {
         }
     }
 
-    fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, message: &Pieces, now: Now) -> Result<(), Violation> {
+    fn chunk(&mut self, key: LineKey, chunk: &Chunk<'_>, source: Source<'_>, now: Now) -> Result<(), Violation> {
         if chunk.id % 2 == 1 {
-            return self.part_of_own(key, chunk, message, now);
+            return self.part_of_own(key, chunk, source, now);
         }
         let Some(id) = self.own_call(key, chunk.id, now)? else { return Ok(()) };
         let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
@@ -175,28 +187,35 @@ impl Engine {
             self.fail(id, Problem::new(Code::BadAnswer, "The agent sent a part before its answer's head."), None, now);
             return Ok(());
         };
-        let part = message.slice_ref(chunk.body);
-        let len = part.len();
+        let mut body = source.body(chunk.body);
+        let len = body.len();
         *window -= len as i64;
         let (status, overrun, origin, stream) = (*status, *window < 0, call.origin, call.stream);
         if overrun {
             self.overrun(id, now);
             return Ok(());
         }
-        let body = if matches!(status, 204 | 304) { Pieces::new() } else { part };
+        if matches!(status, 204 | 304) {
+            body = Body::nothing();
+        }
         self.stats.bytes_out += body.len() as u64;
         if chunk.more {
             self.calls.set_deadline(id, now.ms() + CALL_TIMEOUT_MS);
         }
         if let Some(stream) = stream.filter(|stream| self.streams.contains_key(stream)) {
-            self.stream_part(id, stream, body, chunk.more, status, now);
+            self.stream_part(id, stream, body.to_pieces(), chunk.more, status, now);
             return Ok(());
         }
         if !chunk.more {
             self.end_and_record(id, status, now);
         }
         let (dropped, cost) = (len - body.len(), body.len());
-        self.reply(origin, Reply::Part { body, more: chunk.more, cost }, now);
+        match origin {
+            Origin::Line { core, line, id: own } if core == self.core => {
+                self.deliver_part(line, own, chunk.more, body, now);
+            }
+            origin => self.reply(origin, Reply::Part { body: body.to_pieces(), more: chunk.more, cost }, now),
+        }
         if dropped > 0 {
             self.consumed(id, dropped, now);
         }

@@ -9,13 +9,12 @@ use landline_wire::frame::{Call, Chunk, EncodedHeaders, ErrorFrame, Frame, Heade
 use landline_wire::ids::{AgentId, CallId};
 use landline_wire::limits::{MAX_CREDIT, MAX_LINE_QUEUE_BYTES, MAX_OUTGOING};
 use landline_wire::message::Violation;
-use landline_wire::pieces::Pieces;
 use landline_wire::relay;
 
 use super::Engine;
 use crate::call::Phase;
 use crate::line::OwnCall;
-use crate::offer::{Body, Offer};
+use crate::offer::{Body, Offer, Source};
 use crate::types::{DirectReply, Effect, LineKey, Mail, Now, Origin, Reply};
 
 /// The id of an [`Origin::Line`] that stands for every call of the line.
@@ -27,7 +26,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         call: &Call<'_>,
-        message: &Pieces,
+        source: Source<'_>,
         now: Now,
     ) -> Result<(), Violation> {
         if call.id.is_multiple_of(2) || call.id >= 1 << 53 {
@@ -39,7 +38,7 @@ impl Engine {
         }
         let (caller, open) = (line.agent, line.own.as_ref().map_or(0, |own| own.len()));
         let dialled = if open < MAX_OUTGOING {
-            self.dial(key, caller, call, message, now)
+            self.dial(key, caller, call, source, now)
         } else {
             let detail = format!("This line has {open} calls of its own open, its most.");
             Err(self.at_bound(Bound::OwnCalls, Code::RateLimited, detail))
@@ -57,10 +56,10 @@ impl Engine {
         key: LineKey,
         caller: AgentId,
         call: &Call<'_>,
-        message: &Pieces,
+        source: Source<'_>,
         now: Now,
     ) -> Result<(), Problem> {
-        let body = Body::in_message(message, call.body);
+        let body = source.body(call.body);
         let target = self.checked(call, body)?;
         let request_id = match call.request_id.filter(|id| relay::is_request_id(id)) {
             Some(id) => id.into(),
@@ -154,6 +153,14 @@ impl Engine {
     ) {
         if self.hear(key, id, head.more, Some(call), now) {
             self.send_head(key, &Response { id, ..head.clone() }, body);
+            self.bound_replies(key, now);
+        }
+    }
+
+    /// A further part of it.
+    pub(super) fn deliver_part(&mut self, key: LineKey, id: u64, more: bool, body: Body<'_>, now: Now) {
+        if self.hear(key, id, more, None, now) {
+            self.send_part(key, id, more, body);
             self.bound_replies(key, now);
         }
     }
@@ -276,7 +283,7 @@ impl Engine {
         &mut self,
         key: LineKey,
         chunk: &Chunk<'_>,
-        message: &Pieces,
+        source: Source<'_>,
         now: Now,
     ) -> Result<(), Violation> {
         let own = self.lines.get_mut(key).and_then(|line| line.own_call(chunk.id)).filter(|own| own.uploads);
@@ -284,7 +291,7 @@ impl Engine {
         own.uploads = chunk.more;
         let home = own.home;
         let origin = Origin::Line { core: self.core, line: key, id: chunk.id };
-        self.part_at(home, origin, message.slice_ref(chunk.body), chunk.more, now);
+        self.part_at(home, origin, source.body(chunk.body).to_pieces(), chunk.more, now);
         Ok(())
     }
 

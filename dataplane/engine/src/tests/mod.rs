@@ -21,6 +21,7 @@ use landline_wire::bounds::Bound;
 use landline_wire::error::Problem;
 use landline_wire::frame::{Chunk, Frame, Response, decode, encode};
 use landline_wire::ids::{AgentId, SessionId};
+use landline_wire::limits::COPY_THRESHOLD_BYTES;
 use landline_wire::message::{Message, Progress, Reader, Role};
 
 use crate::types::{CallRequest, ConnKey, Effect, LineKey, Now, Origin, Reply};
@@ -207,7 +208,12 @@ impl Node {
         let mut message = BytesMut::new();
         encode(&mut message, frame);
         let (core, key) = (self.lines[line].core, self.lines[line].key);
-        self.engines[core].message(key, message.freeze().into(), self.now);
+        // As the shell does it.
+        if message.len() <= COPY_THRESHOLD_BYTES {
+            self.engines[core].short_message(key, &message, self.now);
+        } else {
+            self.engines[core].message(key, message.freeze().into(), self.now);
+        }
         self.run();
     }
 

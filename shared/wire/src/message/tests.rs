@@ -4,8 +4,32 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Reads in steps; it makes no difference whether short messages are looked for first.
 fn read_all(bytes: &[u8], step: usize) -> Result<Vec<Message>, Violation> {
-    read(bytes, step, false)
+    let all = read(bytes, step, false);
+    assert_eq!(read_short_first(bytes, step), all);
+    all
+}
+
+fn read_short_first(bytes: &[u8], step: usize) -> Result<Vec<Message>, Violation> {
+    let mut reader = Reader::new(Role::Server, 1 << 20);
+    let mut buf = BytesMut::new();
+    let mut messages = Vec::new();
+    for piece in bytes.chunks(step.max(1)) {
+        buf.extend_from_slice(piece);
+        loop {
+            if let Some(short) = reader.short(&mut buf, 200) {
+                let end = short.end;
+                messages.push(Message::Binary(Bytes::copy_from_slice(&buf[short]).into()));
+                buf.advance(end);
+            } else if let Progress::Message(message) = reader.next(&mut buf)? {
+                messages.push(message);
+            } else {
+                break;
+            }
+        }
+    }
+    Ok(messages)
 }
 
 /// Reads in steps. With `cuts`, like a shell whose buffers are too short: whatever is incomplete is cut.

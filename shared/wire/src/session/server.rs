@@ -1,12 +1,14 @@
 //! The relay's side of a line: framing, first frame, signs of life, frames for calls that are not the sender's.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::close;
 use crate::frame::{Auth, Frame, decode};
 use crate::limits::{
-    LATE_FRAMES_PER_CALL, MAX_STRAY_FRAMES_PER_MINUTE, MAX_TOKEN_BYTES, MESSAGE_OVERHEAD_BYTES, MISSED_HEARTBEATS,
-    WIRE_VERSION,
+    COPY_THRESHOLD_BYTES, LATE_FRAMES_PER_CALL, MAX_STRAY_FRAMES_PER_MINUTE, MAX_TOKEN_BYTES, MESSAGE_OVERHEAD_BYTES,
+    MISSED_HEARTBEATS, WIRE_VERSION,
 };
 use crate::message::{Message, Progress, Reader, Role, Violation};
 use crate::pieces::Pieces;
@@ -46,6 +48,11 @@ impl Session {
     /// Lets a message go on in a new buffer: see [`Reader::cut`].
     pub fn cut(&mut self, buf: &mut BytesMut) -> Option<usize> {
         self.reader.cut(buf)
+    }
+
+    /// Looks for a short message that should hold a frame: see [`Reader::short`].
+    pub fn short(&self, buf: &mut [u8]) -> Option<Range<usize>> {
+        self.reader.short(buf, COPY_THRESHOLD_BYTES)
     }
 
     /// Takes the next message from the front of `buf`.
