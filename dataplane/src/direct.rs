@@ -68,7 +68,7 @@ impl Core {
         let number = self.number();
         let ticket = self.ticket(number);
         // The line is there: its engine asks for this. Its socket may be gone already; then nobody waits.
-        let Some(from) = self.lines.borrow().get(&line).and_then(|line| line.peer()) else { return };
+        let Some(from) = self.lines.borrow().get(line).and_then(|line| line.peer()) else { return };
         let head = pass_head(&self.origin().prefix, &request, from);
         let (_place, hold) = match self.room_for_direct(&request) {
             Ok(room) => room,

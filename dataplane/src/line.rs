@@ -93,7 +93,7 @@ async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) {
     io.socket.shutdown();
     let now = core.now();
     core.engine.borrow_mut().line_gone(key, now);
-    core.lines.borrow_mut().remove(&key);
+    core.lines.borrow_mut().remove(key);
     core.carry_out();
 }
 
@@ -220,7 +220,7 @@ fn digest(
 
 /// The line has output: starts its writer, unless it is at work.
 pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
-    let io = core.lines.borrow().get(&key).cloned();
+    let io = core.lines.borrow().get(key).cloned();
     if let Some(io) = io
         && !io.writing.replace(true)
     {
@@ -230,7 +230,7 @@ pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
 
 /// The line closes when its output is written.
 pub(crate) fn close(core: &Rc<Core>, key: LineKey) {
-    let io = core.lines.borrow().get(&key).cloned();
+    let io = core.lines.borrow().get(key).cloned();
     if let Some(io) = io {
         io.closing.set(true);
         if !io.writing.get() {
@@ -241,7 +241,7 @@ pub(crate) fn close(core: &Rc<Core>, key: LineKey) {
 
 /// The line closes now.
 pub(crate) fn abort(core: &Rc<Core>, key: LineKey) {
-    if let Some(io) = core.lines.borrow().get(&key) {
+    if let Some(io) = core.lines.borrow().get(key) {
         io.socket.shutdown();
     }
 }

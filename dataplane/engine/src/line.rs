@@ -88,12 +88,35 @@ impl Line {
     }
 }
 
+/// The lines of one agent, which nearly always has one.
+#[derive(Debug)]
+enum Keys {
+    One(LineKey),
+    Many(Vec<LineKey>),
+}
+
+impl Keys {
+    fn as_slice(&self) -> &[LineKey] {
+        match self {
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Many(keys) => keys,
+        }
+    }
+
+    fn push(&mut self, key: LineKey) {
+        match self {
+            Self::One(first) => *self = Self::Many(vec![*first, key]),
+            Self::Many(keys) => keys.push(key),
+        }
+    }
+}
+
 /// Slots for lines, found by key or by agent.
 #[derive(Debug, Default)]
 pub struct Lines {
     slots: Vec<(u32, Option<Line>)>,
     free: Vec<u32>,
-    by_agent: Map<AgentId, Vec<LineKey>>,
+    by_agent: Map<AgentId, Keys>,
     count: usize,
 }
 
@@ -118,7 +141,10 @@ impl Lines {
         let (generation, place) = &mut self.slots[slot as usize];
         *place = Some(line);
         let key = LineKey { slot, generation: *generation };
-        self.by_agent.entry(agent).or_default().push(key);
+        match self.by_agent.get_mut(&agent) {
+            Some(keys) => keys.push(key),
+            None => drop(self.by_agent.insert(agent, Keys::One(key))),
+        }
         self.count += 1;
         key
     }
@@ -135,7 +161,7 @@ impl Lines {
 
     /// The agent's lines, oldest first. A closing line is not among them.
     pub fn of(&self, agent: AgentId) -> &[LineKey] {
-        self.by_agent.get(&agent).map_or(&[], Vec::as_slice)
+        self.by_agent.get(&agent).map_or(&[], Keys::as_slice)
     }
 
     /// The agent's open line with the fewest calls in flight.
@@ -147,11 +173,16 @@ impl Lines {
     /// Takes a line off its agent's list: it gets no more calls.
     pub fn unlist(&mut self, key: LineKey) {
         let Some(agent) = self.get(key).map(|line| line.agent) else { return };
-        if let Some(keys) = self.by_agent.get_mut(&agent) {
-            keys.retain(|other| *other != key);
-            if keys.is_empty() {
-                self.by_agent.remove(&agent);
+        let is_last = match self.by_agent.get_mut(&agent) {
+            Some(Keys::One(only)) => *only == key,
+            Some(Keys::Many(keys)) => {
+                keys.retain(|other| *other != key);
+                keys.is_empty()
             }
+            None => false,
+        };
+        if is_last {
+            self.by_agent.remove(&agent);
         }
     }
 

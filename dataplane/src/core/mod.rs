@@ -7,6 +7,7 @@ mod mailbox;
 mod passes;
 mod public;
 mod run;
+mod sockets;
 mod turns;
 mod uplink;
 mod writers;
@@ -19,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use compact_str::{CompactString, format_compact};
-use landline_engine::{Counter, Engine, LineKey, Map, Now};
+use landline_engine::{Counter, Engine, Map, Now};
 use landline_link::Lookup;
 use landline_uplink::{Ticket, ToExchange, UplinkMetrics, UplinkSender};
 use landline_wire::bounds::{Bound, Reached};
@@ -32,7 +33,6 @@ use crate::cards::Cards;
 use crate::config::{Driver, SwitchConfig};
 use crate::conn::ConnCell;
 use crate::direct::Directs;
-use crate::line::LineIo;
 use crate::metrics::CoreGauges;
 use crate::pool::Pool;
 
@@ -44,6 +44,7 @@ pub(crate) use passes::PassPlace;
 use passes::Passes;
 use public::PublicCallers;
 pub(crate) use run::{CoreSeat, run};
+use sockets::Sockets;
 use turns::{Turn, Turns};
 pub(crate) use writers::Job;
 use writers::Writers;
@@ -107,7 +108,7 @@ pub(crate) struct Core {
     posts: Vec<Post>,
     /// Where problem documents point; known with the exchange's welcome.
     origin: RefCell<Rc<Origin>>,
-    pub(crate) lines: RefCell<Map<LineKey, Rc<LineIo>>>,
+    pub(crate) lines: RefCell<Sockets>,
     /// All HTTP connections, for their deadlines.
     pub(crate) conns: RefCell<Map<u64, Rc<ConnCell>>>,
     /// HTTP exchanges that wait for something, by the number that comes back with it.

@@ -115,6 +115,15 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     Ok(Some(Header { fin, kind, mask, payload, len: bytes.len() - rest.len() }))
 }
 
+/// Bytes of the header of an unmasked frame with so many bytes of payload.
+pub fn unmasked_len(payload: usize) -> usize {
+    match payload {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    }
+}
+
 /// Writes the header of a complete frame into `out` and gives its length.
 pub fn write(kind: Kind, payload: usize, mask: Option<[u8; 4]>, out: &mut [u8; MAX_HEADER]) -> usize {
     let masked = if mask.is_some() { MASKED } else { 0 };
@@ -184,6 +193,7 @@ mod tests {
                 let mut out = [0; MAX_HEADER];
                 let len = write(Kind::Binary, payload, mask, &mut out);
                 let header = parse(&out[..len]).unwrap().unwrap();
+                assert_eq!(len, unmasked_len(payload) + mask.map_or(0, |mask| mask.len()));
                 assert_eq!(header, Header { fin: true, kind: Kind::Binary, mask, payload: payload as u64, len });
                 for cut in 0..len {
                     assert_eq!(parse(&out[..cut]).unwrap(), None, "{payload} cut at {cut}");

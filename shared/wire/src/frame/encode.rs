@@ -222,9 +222,9 @@ pub fn encode_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usize) {
 pub fn encode_message_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usize, more: usize) {
     let most = most_of_head(frame);
     // How long the header is depends on the length of what follows it: nearly always its bounds are enough to know it.
-    let gap = match (header_len(body_len), header_len(body_len + most)) {
+    let gap = match (header::unmasked_len(body_len), header::unmasked_len(body_len + most)) {
         (least, greatest) if least == greatest => least,
-        _ => header_len(body_len + head_len(frame, body_len)),
+        _ => header::unmasked_len(body_len + head_len(frame, body_len)),
     };
     let start = out.len();
     out.reserve(gap + most + more);
@@ -237,11 +237,6 @@ pub fn encode_message_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usiz
     debug_assert_eq!(written, gap);
     out[start..start + gap].copy_from_slice(&header[..gap]);
     out.truncate(start + gap + len);
-}
-
-/// Bytes of the header of an unmasked WebSocket frame with so many bytes of payload.
-fn header_len(payload: usize) -> usize {
-    header::write(Kind::Binary, payload, None, &mut [0; MAX_HEADER])
 }
 
 /// Bytes that [`encode_head`] appends at most; exactly for frames that have no body and are rare.
