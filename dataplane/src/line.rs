@@ -81,20 +81,33 @@ pub(crate) async fn linger(socket: &Socket) {
 }
 
 /// Reads until the session ends. While nothing is said it holds no buffer, and not the room that reading takes: that is a
-/// future of its own.
-async fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) {
+/// future of its own. A block, since a function's future has room for its arguments twice.
+fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) -> impl Future<Output = ()> {
     let session = Session::new(core.shared.config.max_body_bytes);
     let mut reader = Reader { session, need: 0, broken: false, held: None, listener: Listener::default() };
-    let mut ended = !rest.is_empty() && Box::pin(reader.hear(&core, key, &io, rest)).await;
-    while !ended && io.socket.readable().await.is_ok() {
-        let buf = core.pool.take_for(reader.need);
-        ended = Box::pin(reader.hear(&core, key, &io, buf)).await;
+    let mut first = None;
+    if rest.is_empty() {
+        core.pool.give(rest);
+    } else {
+        first = Some(Box::new(rest));
     }
-    io.socket.shutdown();
-    let now = core.now();
-    core.engine.borrow_mut().line_gone(key, now);
-    core.lines.borrow_mut().remove(key);
-    core.carry_out();
+    async move {
+        loop {
+            let buf = match first.take() {
+                Some(rest) => *rest,
+                None if io.socket.readable().await.is_err() => break,
+                None => core.pool.take_for(reader.need),
+            };
+            if Box::pin(reader.hear(&core, key, &io, buf)).await {
+                break;
+            }
+        }
+        io.socket.shutdown();
+        let now = core.now();
+        core.engine.borrow_mut().line_gone(key, now);
+        core.lines.borrow_mut().remove(key);
+        core.carry_out();
+    }
 }
 
 /// What is known of the bytes of a line between two reads.

@@ -4,7 +4,7 @@
 //! caller's read buffer behind what waits for the callee. Only what has to wait, or to cross to another core, becomes
 //! something of its own.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use compact_str::CompactString;
 use landline_wire::frame::Headers;
 use landline_wire::ids::AgentId;
@@ -69,9 +69,13 @@ impl<'a> Body<'a> {
         self.len() == 0
     }
 
-    /// The bytes, in their order.
-    pub(crate) fn slices(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        std::iter::once(self.front).chain(self.source.behind.iter().map(|piece| &piece[..]))
+    /// Copies them.
+    #[inline]
+    pub(crate) fn append_to(self, out: &mut BytesMut) {
+        out.extend_from_slice(self.front);
+        for piece in self.source.behind {
+            out.extend_from_slice(piece);
+        }
     }
 
     /// The same bytes, to stay.

@@ -45,7 +45,7 @@ impl Output {
         encode_message_head(&mut self.tail, frame, len, if is_copied { len } else { 0 });
         self.bytes += self.tail.len() - before + len;
         if is_copied {
-            body.slices().for_each(|piece| self.tail.extend_from_slice(piece));
+            body.append_to(&mut self.tail);
         } else {
             self.segments.push_back(self.tail.split().freeze());
             self.segments.extend(body.to_pieces());

@@ -18,9 +18,15 @@ impl Sink for BytesMut {
 }
 
 /// A place that has room for what is written.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     bytes: &'a mut [u8],
     at: usize,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
 }
 
 impl Sink for Place<'_> {
@@ -89,6 +95,13 @@ pub(super) fn put_map(out: &mut impl Sink, entries: usize) {
         16..=0xFF => out.put(&[0xDE, 0, entries as u8]),
         _ => put_long(out, [0, 0xDE, 0xDF], entries),
     }
+}
+
+/// Bytes that [`put_map`] writes.
+pub(super) fn map_head_len(entries: usize) -> usize {
+    let mut count = Count(0);
+    put_map(&mut count, entries);
+    count.0
 }
 
 #[inline]
@@ -229,7 +242,7 @@ pub fn encode_message_head(out: &mut BytesMut, frame: &Frame<'_>, body_len: usiz
     let start = out.len();
     out.reserve(gap + most + more);
     out.resize(start + gap + most, 0);
-    let mut place = Place { bytes: &mut out[start + gap..], at: 0 };
+    let mut place = Place::new(&mut out[start + gap..]);
     write(&mut place, frame, body_len);
     let len = place.at;
     let mut header = [0; MAX_HEADER];

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Malformed;
+use super::encode::{Place, map_head_len, put_map, put_str};
 use super::raw::Reader;
-use super::{Malformed, encode::put_map, encode::put_str};
 use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::relay::{is_header_name, is_header_value};
 
@@ -52,10 +53,14 @@ impl<'a> Headers<'a> {
         Self { map, entries: &map[head..], count }
     }
 
-    /// Borrows an encoded `headers` map, such as [`Headers::encoded`] gave or [`HeadersBuilder`] made. What is no such
-    /// map counts as no headers.
+    /// Borrows an encoded `headers` map that [`Headers::encoded`] gave or [`HeadersBuilder`] made, or nothing: its entries
+    /// were judged then. What is no map counts as no headers.
     pub fn from_encoded(map: &'a [u8]) -> Self {
-        if map.is_empty() { Self::default() } else { Self::from_raw(map).unwrap_or_default() }
+        let mut reader = Reader::new(map);
+        match reader.map() {
+            Ok(count) => Self::of(map, reader.at, count),
+            Err(_) => Self::default(),
+        }
     }
 
     /// The encoded map, a slice of the message that it was decoded from; empty if there was none.
@@ -182,13 +187,14 @@ impl HeadersBuilder {
 
     /// The entries, encoded; borrow them as [`Headers`] with [`EncodedHeaders::as_headers`]. At most 65,535 names.
     pub fn encode(self) -> EncodedHeaders {
-        let mut head = BytesMut::with_capacity(MAP_HEAD);
-        put_map(&mut head, self.names.len());
-        if self.names.is_empty() {
-            return EncodedHeaders(head);
+        let mut out = self.out;
+        let entries = self.names.len();
+        if entries == 0 {
+            put_map(&mut out, entries);
+            return EncodedHeaders(out);
         }
-        let (mut out, gap) = (self.out, MAP_HEAD - head.len());
-        out[gap..MAP_HEAD].copy_from_slice(&head);
+        let gap = MAP_HEAD - map_head_len(entries);
+        put_map(&mut Place::new(&mut out[gap..MAP_HEAD]), entries);
         out.advance(gap);
         EncodedHeaders(out)
     }
