@@ -126,9 +126,9 @@ impl Reader {
     /// Takes in what is in the buffer, or comes into it if it is empty, and what follows at once or soon. True: that was
     /// the end.
     async fn hear(&mut self, core: &Rc<Core>, key: LineKey, io: &LineIo, mut buf: BytesMut) -> bool {
-        let mut is_new = buf.is_empty();
+        let mut at_hand = buf.is_empty();
         loop {
-            if !std::mem::take(&mut is_new) {
+            if !at_hand {
                 self.understand(core, key, &mut buf);
                 if !buf.is_empty() {
                     make_room(&mut buf, self.need);
@@ -139,7 +139,7 @@ impl Reader {
                     buf = core.pool.take_for(self.need);
                 }
             }
-            let (result, filled) = io.socket.read(buf).await;
+            let (result, filled) = io.socket.read(buf, std::mem::take(&mut at_hand)).await;
             buf = filled;
             if is_end(&result) {
                 return true;

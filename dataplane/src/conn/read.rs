@@ -89,7 +89,7 @@ impl Conn {
             return self.fill(0).await;
         }
         self.cell.set_listening(true);
-        let filled = self.read_ready(0).await;
+        let filled = self.read(0, false).await;
         self.cell.set_listening(false);
         if self.cell.is_overdue() { Fill::Overdue } else { filled }
     }
@@ -101,15 +101,20 @@ impl Conn {
         }
     }
 
-    /// Reads what is there, or waits for it with its buffer.
+    /// Reads what is there.
     pub(super) async fn read_ready(&mut self, room: usize) -> Fill {
+        self.read(room, true).await
+    }
+
+    /// Reads what is there, or waits for it with its buffer.
+    async fn read(&mut self, room: usize, at_hand: bool) -> Fill {
         let mut buf = std::mem::take(&mut self.buf);
         if buf.capacity() == 0 {
             buf = self.core.pool.take_for(room);
         }
         let room = room.max(buf.len() + 1);
         make_room(&mut buf, room);
-        let (result, buf) = self.socket.read(buf).await;
+        let (result, buf) = self.socket.read(buf, at_hand).await;
         self.buf = buf;
         if is_end(&result) { Fill::End } else { Fill::More }
     }

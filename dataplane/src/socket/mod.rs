@@ -97,11 +97,12 @@ impl Socket {
     }
 
     /// Appends what is there to `buf`, within its spare capacity, which must not be empty; see [`is_end`]. Never drop this
-    /// while it waits: bytes that arrive would be lost.
-    pub(crate) async fn read(&self, buf: BytesMut) -> (io::Result<usize>, BytesMut) {
+    /// while it waits: bytes that arrive would be lost. With `at_hand` something is probably there, since
+    /// [`Socket::readable`] has just said so.
+    pub(crate) async fn read(&self, buf: BytesMut, at_hand: bool) -> (io::Result<usize>, BytesMut) {
         match &self.secure {
-            None => self.raw.read(buf, usize::MAX).await,
-            Some(secure) => secure.read(buf).await,
+            None => self.raw.read(buf, usize::MAX, at_hand).await,
+            Some(secure) => secure.read(buf, at_hand).await,
         }
     }
 
@@ -112,7 +113,7 @@ impl Socket {
 
     /// Takes in what is there, not to be understood; false at the end.
     pub(crate) async fn discard(&self) -> bool {
-        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX).await.0, Ok(read) if read > 0)
+        matches!(self.raw.read(BytesMut::with_capacity(4096), usize::MAX, true).await.0, Ok(read) if read > 0)
     }
 
     /// Writes all of one buffer and gives it back.

@@ -73,11 +73,29 @@ impl Raw {
     }
 
     /// Appends what is there to `buf`, at most `room` bytes of its spare capacity; neither may be zero. Never drop this
-    /// while it waits: bytes that arrive would be lost.
-    pub(super) async fn read(&self, buf: BytesMut, room: usize) -> (io::Result<usize>, BytesMut) {
+    /// while it waits: bytes that arrive would be lost. With `at_hand` something is probably there.
+    pub(super) async fn read(&self, mut buf: BytesMut, room: usize, at_hand: bool) -> (io::Result<usize>, BytesMut) {
+        if at_hand && let Some(result) = self.read_now(&mut buf, room) {
+            return (result, buf);
+        }
         let (begin, end) = (buf.len(), buf.capacity().min(buf.len().saturating_add(room)));
         let (result, slice) = self.stream_mut().read(buf.slice_mut(begin..end)).await;
         (result, slice.into_inner())
+    }
+
+    /// What is there already; `None`: nothing. To ask the ring for it would be another turn of it.
+    fn read_now(&self, buf: &mut BytesMut, room: usize) -> Option<io::Result<usize>> {
+        let spare = buf.spare_capacity_mut();
+        let room = spare.len().min(room);
+        // SAFETY: `fd` is open for as long as `self` lives; pointer and length are those of a part of a slice.
+        let read = unsafe { libc::recv(self.fd, spare.as_mut_ptr().cast(), room, libc::MSG_DONTWAIT) };
+        if read >= 0 {
+            // SAFETY: so many bytes of the spare capacity were just written.
+            unsafe { buf.set_len(buf.len() + read as usize) };
+            return Some(Ok(read as usize));
+        }
+        let error = io::Error::last_os_error();
+        (error.kind() != io::ErrorKind::WouldBlock && error.kind() != io::ErrorKind::Interrupted).then_some(Err(error))
     }
 
     /// Writes all of one buffer and gives it back.

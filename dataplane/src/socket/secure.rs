@@ -88,7 +88,7 @@ impl Secure {
     }
 
     /// See [`super::Socket::read`].
-    pub(super) async fn read(&self, mut buf: BytesMut) -> (io::Result<usize>, BytesMut) {
+    pub(super) async fn read(&self, mut buf: BytesMut, at_hand: bool) -> (io::Result<usize>, BytesMut) {
         let before = buf.len();
         if self.is_readable() {
             self.take_surplus(&mut buf);
@@ -102,7 +102,7 @@ impl Secure {
         // What is understood is shorter than this, and so it fits its reader's buffer.
         let room = (buf.capacity() - buf.len()).saturating_sub(cipher.len()).max(MIN_READ);
         cipher.reserve(MIN_READ);
-        let (result, mut cipher) = self.raw.read(cipher, room).await;
+        let (result, mut cipher) = self.raw.read(cipher, room, at_hand).await;
         match result {
             Ok(read) if read > 0 => self.receive(&mut cipher, &mut buf),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
