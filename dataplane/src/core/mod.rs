@@ -8,6 +8,7 @@ mod passes;
 mod public;
 mod run;
 mod sockets;
+mod trim;
 mod turns;
 mod uplink;
 mod writers;

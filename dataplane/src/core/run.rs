@@ -17,6 +17,7 @@ use landline_wire::limits::{ACCEPT_REST_MS, ADMISSION_WAIT_MS};
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
+use super::trim::{self, Trim};
 use super::{Core, CoreMail, Post, Shared, Writers};
 use crate::admission::{Full, Place};
 use crate::{conn, line, runtime};
@@ -150,7 +151,7 @@ async fn room_for(core: &Core, ip: IpAddr) -> Result<Place, Full> {
 }
 
 async fn tick(core: Rc<Core>) {
-    let mut second = 0;
+    let (mut second, mut trim) = (0, Trim::default());
     loop {
         monoio::time::sleep(TICK).await;
         if core.id == 0 {
@@ -166,6 +167,10 @@ async fn tick(core: Rc<Core>) {
                 second = now.ms() / 1000;
                 engine.sweep_lines(now);
                 core.publish_largest_call(engine.largest_call());
+                core.pool.shrink();
+                if trim.is_due(engine.stats().attached) {
+                    trim::give_back();
+                }
             }
         }
         core.carry_out();
