@@ -237,8 +237,26 @@ pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
     if let Some(io) = io
         && !io.writing.replace(true)
     {
-        core.writers.give(Job { core: Rc::clone(core), key, io });
+        let begun = if core.writers.is_crowded() { write_now(core, key, &io) } else { Some(None) };
+        match begun {
+            Some(begun) => core.writers.give(Job { core: Rc::clone(core), key, io, begun }),
+            None => io.writing.set(false),
+        }
     }
+}
+
+/// Writes what waits for a line, if it is one buffer and the system takes it at once: then `None`. What is left is to be
+/// written by a writer.
+fn write_now(core: &Core, key: LineKey, io: &LineIo) -> Option<Option<BytesMut>> {
+    let mut engine = core.engine.borrow_mut();
+    let Some(mut buffer) = engine.take_buffer(key) else { return Some(None) };
+    let written = io.socket.write_now(&buffer);
+    if written < buffer.len() {
+        buffer.advance(written);
+        return Some(Some(buffer));
+    }
+    engine.recycle(key, buffer);
+    None
 }
 
 /// The line closes when its output is written.
@@ -260,9 +278,10 @@ pub(crate) fn abort(core: &Rc<Core>, key: LineKey) {
 }
 
 /// Writes until nothing waits. Whatever arrives during a write joins the next.
-pub(crate) async fn write(core: &Core, key: LineKey, io: &LineIo) {
+pub(crate) async fn write(core: &Core, key: LineKey, io: &LineIo, begun: Option<BytesMut>) {
+    let mut begun = begun.map(Flush::One);
     loop {
-        let waiting = core.engine.borrow_mut().take_output(key);
+        let waiting = begun.take().or_else(|| core.engine.borrow_mut().take_output(key));
         let written = match waiting {
             None => break,
             Some(Flush::One(buffer)) => {

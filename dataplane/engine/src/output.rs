@@ -66,15 +66,24 @@ impl Output {
         self.bytes += self.tail.len() - start;
     }
 
+    /// Takes everything, if it is one buffer.
+    pub fn take_buffer(&mut self) -> Option<BytesMut> {
+        if self.bytes == 0 || !self.segments.is_empty() {
+            return None;
+        }
+        self.bytes = 0;
+        Some(std::mem::take(&mut self.tail))
+    }
+
     /// Takes everything; `None` if nothing waits.
     pub fn take(&mut self) -> Option<Flush> {
         if self.bytes == 0 {
             return None;
         }
-        self.bytes = 0;
-        if self.segments.is_empty() {
-            return Some(Flush::One(std::mem::take(&mut self.tail)));
+        if let Some(buffer) = self.take_buffer() {
+            return Some(Flush::One(buffer));
         }
+        self.bytes = 0;
         let mut all: Vec<Bytes> = std::mem::take(&mut self.segments).into();
         if !self.tail.is_empty() {
             all.push(self.tail.split().freeze());
@@ -119,7 +128,7 @@ mod tests {
         let Some(Flush::Many(segments)) = output.take() else { panic!("several segments") };
         assert!(segments.iter().any(|segment| segment.as_ptr() == large.as_ptr()), "the large body is not copied");
         assert_eq!(segments.iter().map(Bytes::len).sum::<usize>(), expected);
-        assert!(output.is_empty() && output.take().is_none());
+        assert!(output.is_empty() && output.take().is_none() && output.take_buffer().is_none());
 
         let mut stream: BytesMut = segments.concat().as_slice().into();
         let mut reader = Reader::new(Role::Client, 1 << 20);

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use bytes::BytesMut;
 use landline_engine::LineKey;
 
 use super::Core;
@@ -16,16 +17,25 @@ use crate::line::{self, LineIo};
 /// Writers that rest at most; further ones end. An idle core keeps so many times about a kilobyte.
 const MOST: usize = 64;
 
+/// Writers at work beyond which what the system takes at once is written without one: when thousands of lines are pinged
+/// within a second, they would be thousands.
+const CROWD: usize = 256;
+
 /// A line that has something to be written.
 pub(crate) struct Job {
     pub(crate) core: Rc<Core>,
     pub(crate) key: LineKey,
     pub(crate) io: Rc<LineIo>,
+    /// What comes first: it was taken already.
+    pub(crate) begun: Option<BytesMut>,
 }
 
-/// A core's writers that rest.
+/// A core's writers.
 #[derive(Default)]
-pub(crate) struct Writers(RefCell<Vec<Rc<Desk>>>);
+pub(crate) struct Writers {
+    resting: RefCell<Vec<Rc<Desk>>>,
+    working: Cell<usize>,
+}
 
 /// Where a writer finds its next job.
 #[derive(Default)]
@@ -37,7 +47,8 @@ struct Desk {
 impl Writers {
     /// Has a line written.
     pub(crate) fn give(&self, job: Job) {
-        let desk = self.0.borrow_mut().pop().unwrap_or_default();
+        self.working.set(self.working.get() + 1);
+        let desk = self.resting.borrow_mut().pop().unwrap_or_default();
         desk.job.set(Some(job));
         match desk.writer.take() {
             Some(writer) => writer.wake(),
@@ -45,9 +56,15 @@ impl Writers {
         }
     }
 
+    /// Are so many at work that a further one is to be avoided?
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.working.get() >= CROWD
+    }
+
     /// May the writer at this desk wait for its next job?
     fn rest(&self, desk: &Rc<Desk>) -> bool {
-        let mut resting = self.0.borrow_mut();
+        self.working.set(self.working.get() - 1);
+        let mut resting = self.resting.borrow_mut();
         let has_room = resting.len() < MOST;
         if has_room {
             resting.push(Rc::clone(desk));
@@ -59,13 +76,13 @@ impl Writers {
 impl Drop for Writers {
     /// A desk and its writer hold each other.
     fn drop(&mut self) {
-        self.0.get_mut().drain(..).for_each(|desk| drop(desk.writer.take()));
+        self.resting.get_mut().drain(..).for_each(|desk| drop(desk.writer.take()));
     }
 }
 
 async fn work(desk: Rc<Desk>) {
     loop {
-        let Job { core, key, io } = poll_fn(|context| match desk.job.take() {
+        let Job { core, key, io, begun } = poll_fn(|context| match desk.job.take() {
             Some(job) => Poll::Ready(job),
             None => {
                 desk.writer.set(Some(context.waker().clone()));
@@ -73,7 +90,7 @@ async fn work(desk: Rc<Desk>) {
             }
         })
         .await;
-        line::write(&core, key, &io).await;
+        line::write(&core, key, &io, begun).await;
         if !core.writers.rest(&desk) {
             return;
         }

@@ -124,6 +124,15 @@ impl Socket {
         }
     }
 
+    /// Writes what the system takes without waiting, and says how much that is. Nothing over TLS, where what is sealed has
+    /// its turn; nor on an error, which the next write meets.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> usize {
+        match &self.secure {
+            None => self.raw.write_now(bytes).unwrap_or(0),
+            Some(_) => 0,
+        }
+    }
+
     /// Writes all segments, in as few operations as the system takes.
     pub(crate) async fn write_vectored(&self, segments: Vec<Bytes>) -> io::Result<()> {
         match &self.secure {

@@ -154,6 +154,15 @@ impl Engine {
         line.output.take()
     }
 
+    /// What waits for a line's socket, if it is one buffer; see [`Engine::take_output`].
+    pub fn take_buffer(&mut self, key: LineKey) -> Option<BytesMut> {
+        let line = self.lines.get_mut(key)?;
+        let waits = line.output.len();
+        let buffer = line.output.take_buffer()?;
+        self.held = self.held.saturating_sub(waits);
+        Some(buffer)
+    }
+
     /// Gives a written buffer back to its line.
     pub fn recycle(&mut self, key: LineKey, buffer: BytesMut) {
         if let Some(line) = self.lines.get_mut(key) {
