@@ -60,8 +60,10 @@ fn report(args: &IdleArgs, outcome: &Outcome) -> Report {
     report.put("lines_at_end", outcome.tally.number("lines_at_end"));
     report.put("open_seconds", outcome.start.as_secs_f64());
     report.put("rss_before", used.map(|used| used.rss_before));
-    report.put("rss_after", used.map(|used| used.rss_up));
-    let per_line = used.filter(|_| up > 0).map(|used| (used.rss_up as f64 - used.rss_before as f64) / up as f64);
+    report.put("rss_up", used.map(|used| used.rss_up));
+    // When they have been idle for a while: what it took to dial is no part of an idle line.
+    report.put("rss_after", used.map(|used| used.rss_end));
+    let per_line = used.filter(|_| up > 0).map(|used| (used.rss_end as f64 - used.rss_before as f64) / up as f64);
     report.put("bytes_per_line", per_line);
     report.put("hold_seconds", seconds);
     report.put("heartbeats_answered", outcome.tally.number("heartbeats"));
