@@ -84,7 +84,8 @@ pub(crate) async fn linger(socket: &Socket) {
 /// future of its own. A block, since a function's future has room for its arguments twice.
 fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) -> impl Future<Output = ()> {
     let session = Session::new(core.shared.config.max_body_bytes);
-    let mut reader = Reader { session, need: 0, broken: false, held: None, listener: Listener::default() };
+    let mut reader =
+        Reader { session, need: 0, is_large: false, broken: false, held: None, listener: Listener::default() };
     let mut first = None;
     if rest.is_empty() {
         core.pool.give(rest);
@@ -96,7 +97,7 @@ fn read(core: Rc<Core>, key: LineKey, io: Rc<LineIo>, rest: BytesMut) -> impl Fu
             let buf = match first.take() {
                 Some(rest) => *rest,
                 None if io.socket.readable().await.is_err() => break,
-                None => core.pool.take_for(reader.need),
+                None => reader.buffer(&core),
             };
             if Box::pin(reader.hear(&core, key, &io, buf)).await {
                 break;
@@ -115,6 +116,8 @@ struct Reader {
     session: Session,
     /// Bytes that the next message needs in all.
     need: usize,
+    /// The buffer in use, or one before it, is larger than those of ordinary reads: no small message is to keep it.
+    is_large: bool,
     /// Once the framing broke nothing more is understood, but what comes is still taken in, so that the close frame on
     /// its way out is not lost to a reset. The sweep ends a session that goes on too long.
     broken: bool,
@@ -123,6 +126,12 @@ struct Reader {
 }
 
 impl Reader {
+    /// An empty buffer for what comes next.
+    fn buffer(&mut self, core: &Core) -> BytesMut {
+        self.is_large = self.need > READ_BUFFER_BYTES;
+        core.pool.take_for(self.need)
+    }
+
     /// Takes in what is in the buffer, or comes into it if it is empty, and what follows at once or soon. True: that was
     /// the end.
     async fn hear(&mut self, core: &Rc<Core>, key: LineKey, io: &LineIo, mut buf: BytesMut) -> bool {
@@ -132,11 +141,13 @@ impl Reader {
                 self.understand(core, key, &mut buf);
                 if !buf.is_empty() {
                     make_room(&mut buf, self.need);
+                    self.is_large |= self.need > READ_BUFFER_BYTES;
                 } else if !self.listener.has_ear() {
                     core.pool.give(buf);
                     return false;
-                } else if !buf.try_reclaim(self.need.max(READ_BUFFER_BYTES)) {
-                    buf = core.pool.take_for(self.need);
+                } else if self.is_large || self.need > READ_BUFFER_BYTES || !buf.try_reclaim(READ_BUFFER_BYTES) {
+                    core.pool.give(buf);
+                    buf = self.buffer(core);
                 }
             }
             let (result, filled) = io.socket.read(buf, std::mem::take(&mut at_hand)).await;
