@@ -5,8 +5,9 @@ use std::ops::Range;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::Malformed;
-use super::encode::{Place, map_head_len, put_map, put_str};
+use super::encode::{map_head_len, put_map, put_str};
 use super::raw::Reader;
+use super::sink::Place;
 use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::relay::{is_header_name, is_header_value};
 

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod headers;
 mod raw;
+mod sink;
 mod usual;
 
 pub use decode::{Malformed, decode, decode_pieces, join_envelope};
