@@ -229,7 +229,7 @@ fn most_of_head(frame: &Frame<'_>) -> usize {
 const MOST_OF_NAMES: usize = 192;
 
 /// Bytes that [`encode_head`] appends.
-pub fn head_len(frame: &Frame<'_>, body_len: usize) -> usize {
+fn head_len(frame: &Frame<'_>, body_len: usize) -> usize {
     let mut count = Count(0);
     write(&mut count, frame, body_len);
     count.0

@@ -12,7 +12,7 @@ mod sink;
 mod usual;
 
 pub use decode::{Malformed, decode, decode_pieces, join_envelope};
-pub use encode::{encode, encode_head, encode_message_head, head_len};
+pub use encode::{encode, encode_head, encode_message_head};
 pub use headers::{EncodedHeaders, Headers, HeadersBuilder, HeadersFault};
 
 /// A decoded frame. Fields are documented in `docs/RELAY_WIRE_PROTOCOL.md`.
