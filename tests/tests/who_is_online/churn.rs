@@ -18,8 +18,10 @@ use super::online;
 
 /// Agents whose lines come and go.
 const LINES: usize = 16;
-/// Who left no longer ago than this may still have been listed.
+/// Nearly everybody who is listed and gone left no longer ago than this, in milliseconds: nine of ten.
 const LEFT: i64 = 100;
+/// Nobody who is listed left longer ago than this, in milliseconds: a busy machine runs none of the processes for a while.
+const LEFT_AT_MOST: i64 = 1_000;
 /// How long the list is read.
 const TIME: Duration = Duration::from_secs(8);
 
@@ -88,12 +90,15 @@ fn everybody_on_the_list_answers_but_who_left_a_moment_ago() {
         let times = left.iter().filter(|(agent, at)| *agent == call.agent && *at <= call.failed_at).map(|(_, at)| *at);
         times.max().map(|at| call.asked_at - at)
     };
-    let is_excused = |call: &&Unanswered| before(call).is_some_and(|ms| ms <= LEFT);
+    let is_excused = |call: &&Unanswered| before(call).is_some_and(|ms| ms <= LEFT_AT_MOST);
     let (excused, failures): (Vec<_>, Vec<_>) = unanswered.iter().partition(is_excused);
-    let longest = excused.iter().filter_map(|call| before(call)).max().unwrap_or_default();
+    let mut times: Vec<i64> = excused.iter().filter_map(|call| before(call)).collect();
+    times.sort_unstable();
+    let longest = times.last().copied().unwrap_or_default();
+    let nine_of_ten = times.get(times.len() * 9 / 10).copied().unwrap_or_default();
     eprintln!(
-        "{polls} looks, {answered} calls answered, {} not since the agent had left, at most {longest} ms before the look; \
-         {} lines closed",
+        "{polls} looks, {answered} calls answered, {} not since the agent had left, nine of ten at most {nine_of_ten} ms \
+         before the look, all at most {longest}; {} lines closed",
         excused.len(),
         left.len()
     );
@@ -107,6 +112,7 @@ fn everybody_on_the_list_answers_but_who_left_a_moment_ago() {
         );
     }
     assert!(failures.is_empty(), "{} of {} calls to listed agents had no answer", failures.len(), answered);
+    assert!(nine_of_ten <= LEFT, "who left is listed for {nine_of_ten} ms, not a moment");
     assert!(answered > 100 && left.len() > 20, "{answered} {}", left.len());
     server.assert_no_panic();
 }
