@@ -17,7 +17,7 @@ use crate::events::Hub;
 use crate::limit::Limiter;
 use crate::metrics::{self, Metrics};
 use crate::secrets::{SecretError, Secrets};
-use crate::{agents, discovery, feed, openapi, presence, pulse, relay, router, submissions};
+use crate::{agents, auth, discovery, feed, openapi, presence, pulse, relay, router, submissions};
 
 /// Why an exchange could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,8 @@ pub struct Inner {
     pub(crate) nodes: feed::Registry,
     /// Agents that are probed over their lines, as of a moment ago.
     pub(crate) probed_lines: AtomicI64,
+    /// Keys that switches ask about.
+    pub(crate) key_lookups: auth::lookup::KeyLookups,
     /// Lines whose end is not stored yet.
     pub(crate) leaving: presence::Leaving,
     issuer: String,
@@ -144,6 +146,7 @@ impl Exchange {
             search: discovery::Search::new(&config),
             nodes: feed::Registry::default(),
             probed_lines: AtomicI64::new(0),
+            key_lookups: auth::lookup::KeyLookups::default(),
             leaving: presence::Leaving::default(),
             bell: watch::Sender::new(()),
             feed_commands: broadcast::Sender::new(FEED_COMMANDS),

@@ -12,6 +12,7 @@
 //! | `GET /.well-known/jwks.json` | the keys that verify tokens |
 
 pub(crate) mod http;
+pub mod lookup;
 mod model;
 mod operations;
 pub mod ops;

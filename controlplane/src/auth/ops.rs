@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::HeaderValue;
-use landline_link::{LookupAnswer, Op, Secret};
+use landline_link::{Op, Secret};
 use landline_wire::error::{Code, Problem};
 use landline_wire::ids::AgentId;
 use landline_wire::limits::MAX_TOKEN_BYTES;
@@ -90,19 +90,6 @@ async fn by_token(exchange: &Exchange, token: &str) -> Result<(Account, Via)> {
         return Err(refused("the token was revoked"));
     }
     Ok((account, Via::Token { jti: claims.jti, exp: claims.exp }))
-}
-
-/// Whose API key is this? For the switches.
-pub async fn lookup_key(exchange: &Exchange, key: &str) -> std::result::Result<LookupAnswer, DbError> {
-    if !looks_like_api_key(key) {
-        return Ok(LookupAnswer::KeyUnknown);
-    }
-    let hmac = exchange.secrets.api_key_hmac(key);
-    let mut conn = exchange.db.read().acquire().await?;
-    Ok(match store::by_key(&mut conn, hmac).await? {
-        None => LookupAnswer::KeyUnknown,
-        Some(account) => LookupAnswer::Key { agent: account.agent, key_gen: account.key_gen, blocked: account.blocked },
-    })
 }
 
 /// What a switch must know of credentials that knows nothing.

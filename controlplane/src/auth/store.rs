@@ -1,6 +1,6 @@
 //! SQL of the credentials.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use landline_wire::ids::AgentId;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -17,6 +17,12 @@ queries! {
               FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.key_hmac = $1";
     BY_AGENT = "SELECT a.id, a.name, a.blocked_at, c.key_prefix, c.key_gen, c.token_gen \
                 FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.agent = $1";
+    BY_KEY_16 = "SELECT c.key_hmac, a.id, a.name, a.blocked_at, c.key_prefix, c.key_gen, c.token_gen \
+                 FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.key_hmac IN \
+                 ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    BY_AGENT_16 = "SELECT a.id, a.name, a.blocked_at, c.key_prefix, c.key_gen, c.token_gen \
+                   FROM credentials c JOIN agents a ON a.id = c.agent WHERE c.agent IN \
+                   ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     NAMES_16 = "SELECT id, name FROM agents WHERE id IN \
                 ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     REMOVED_BY_KEY = "SELECT id FROM removed_agents WHERE key_hmac = $1";
@@ -27,6 +33,8 @@ queries! {
                        RETURNING key_gen, token_gen";
     REVOKE_TOKEN = "INSERT INTO revoked_tokens (jti, agent, exp) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
     IS_REVOKED = "SELECT COUNT(*) AS n FROM revoked_tokens WHERE jti = $1";
+    REVOKED_16 = "SELECT jti FROM revoked_tokens WHERE jti IN \
+                  ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     REVOKED_LIVE = "SELECT jti, exp FROM revoked_tokens WHERE exp > $1";
     CHANGED_SINCE = "SELECT agent, key_gen, token_gen FROM credentials WHERE changed_at >= $1 \
                      AND (key_gen > 1 OR token_gen > 1)";
@@ -104,15 +112,34 @@ impl Sixteen {
     pub(crate) const MOST: usize = 16;
 
     /// Of the first ones; the places that are left repeat the last of them, which changes no answer.
-    pub(crate) fn of(agents: &[AgentId]) -> Self {
-        let text = |at: usize| agents.get(at).or(agents.last()).map(ToString::to_string).unwrap_or_default();
+    pub(crate) fn of<T: ToString>(ids: &[T]) -> Self {
+        let text = |at: usize| ids.get(at).or(ids.last()).map(ToString::to_string).unwrap_or_default();
         Self(std::array::from_fn(text))
     }
 
-    /// Binds them to `$1` to `$16`.
+    /// Binds them to the next sixteen placeholders.
     pub(crate) fn bind<'q>(&'q self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
-        self.0.iter().fold(query, |query, agent| query.bind(agent.as_str()))
+        self.0.iter().fold(query, |query, id| query.bind(id.as_str()))
     }
+}
+
+/// [`by_key`] for as many as [`Sixteen::MOST`] keys: those that are known.
+pub(crate) async fn by_keys(conn: &mut AnyConnection, hmacs: &[Vec<u8>]) -> Result<HashMap<Vec<u8>, Account>> {
+    let places = (0..Sixteen::MOST).map(|at| hmacs.get(at).or(hmacs.last()).cloned().unwrap_or_default());
+    let rows = places.fold(sqlx::query(BY_KEY_16), Query::bind).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.try_get("key_hmac")?, account(row)?))).collect()
+}
+
+/// [`by_agent`] for several: those that are there.
+pub(crate) async fn by_agents(conn: &mut AnyConnection, sixteen: &Sixteen) -> Result<HashMap<AgentId, Account>> {
+    let rows = sixteen.bind(sqlx::query(BY_AGENT_16)).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((id(row, "id")?, account(row)?))).collect()
+}
+
+/// Which of these tokens were revoked.
+pub(crate) async fn revoked_of(conn: &mut AnyConnection, sixteen: &Sixteen) -> Result<HashSet<Uuid>> {
+    let rows = sixteen.bind(sqlx::query(REVOKED_16)).fetch_all(conn).await?;
+    rows.iter().map(|row| id(row, "jti")).collect()
 }
 
 /// The names of these agents, without those that were removed.

@@ -18,14 +18,15 @@ pub(crate) async fn run(link: Arc<Link>, mut send: SendStream, recv: RecvStream)
         return;
     };
     let exchange = &link.shared.exchange;
-    let found = match &question {
-        Lookup::Key(secret) => auth::ops::lookup_key(exchange, &secret.0).await,
-        Lookup::Agent(agent) => agents::ops::lookup_agent_for(exchange, *agent, link.node).await,
+    let answer = match &question {
+        Lookup::Key(secret) => auth::lookup::lookup_key(exchange, &secret.0).await,
+        Lookup::Agent(agent) => {
+            agents::ops::lookup_agent_for(exchange, *agent, link.node).await.unwrap_or_else(|error| {
+                tracing::error!("a look-up failed: {error}");
+                LookupAnswer::Failed
+            })
+        }
     };
-    let answer = found.unwrap_or_else(|error| {
-        tracing::error!("a look-up failed: {error}");
-        LookupAnswer::Failed
-    });
     let Ok(answer) = codec::encode(&answer) else { return };
     if send.write_chunk(answer).await.is_ok() {
         let _ = send.finish();

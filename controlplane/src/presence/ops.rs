@@ -1,12 +1,15 @@
 //! Use cases of presence. Those that take a transaction are steps of the ingestion of a switch's reports.
 
+use std::collections::HashSet;
+
 use landline_link::{Credential, SessionUp};
 use landline_wire::close;
 use landline_wire::ids::{AgentId, NodeId, SessionId};
 use sqlx::AnyConnection;
+use uuid::Uuid;
 
 use super::model::{self, Change, Standing};
-use super::store::{self, Known, Reporter};
+use super::store::{self, Known, Reported, Reporter};
 use crate::auth::{self, store::Sixteen};
 use crate::db::Result;
 use crate::events;
@@ -19,76 +22,104 @@ pub(crate) struct Outcome {
     pub(crate) changes: Vec<Change>,
 }
 
-/// A session is up, newly or still.
+/// Sessions are up, newly or still: up to [`Sixteen::MOST`], of an agent each.
 pub(crate) async fn up(
     tx: &mut AnyConnection,
     reporter: Reporter,
-    up: &SessionUp,
-    place: i64,
+    reported: &[Reported<'_>],
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let SessionUp { agent, session, at, .. } = *up;
-    let kick = |node, session, code| Kick { node, agent, session, code };
-    let account = auth::store::by_agent(tx, agent).await?;
-    let token_revoked = match up.credential {
-        Credential::Token { jti, .. } => auth::store::is_revoked(tx, jti).await?,
-        Credential::Key { .. } => false,
+    let agents: Vec<AgentId> = reported.iter().map(|one| one.up.agent).collect();
+    let mut accounts = auth::store::by_agents(tx, &Sixteen::of(&agents)).await?;
+    let tokens: Vec<Uuid> = reported.iter().filter_map(|one| token_of(one.up)).collect();
+    let revoked = match tokens.is_empty() {
+        true => HashSet::new(),
+        false => auth::store::revoked_of(tx, &Sixteen::of(&tokens)).await?,
     };
-    let standing = account.as_ref().map(|account| Standing {
-        blocked: account.blocked,
-        key_gen: account.key_gen,
-        token_gen: account.token_gen,
-        token_revoked,
-    });
-    if let Some(code) = model::verdict(standing, up.credential) {
-        outcome.kicks.push(kick(reporter.node, session, code));
-        return down(tx, reporter, agent, session, at, outcome).await;
-    }
-    let (known, others) = store::around(tx, reporter, agent, session).await?;
-    match known {
-        Known::Open => return store::seen(tx, reporter, session, place).await,
-        Known::Elsewhere => {
-            tracing::warn!(node = %reporter.node, %session, "a switch reports a session of another one: ignored");
-            return Ok(());
+    let around = store::around(tx, reporter, reported).await?;
+    let (mut opened, mut seen, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+    for (one, (known, others)) in reported.iter().zip(around) {
+        let SessionUp { agent, session, at, .. } = *one.up;
+        let kick = |node, session, code| Kick { node, agent, session, code };
+        let account = accounts.remove(&agent);
+        let standing = account.as_ref().map(|account| Standing {
+            blocked: account.blocked,
+            key_gen: account.key_gen,
+            token_gen: account.token_gen,
+            token_revoked: token_of(one.up).is_some_and(|jti| revoked.contains(&jti)),
+        });
+        if let Some(code) = model::verdict(standing, one.up.credential) {
+            outcome.kicks.push(kick(reporter.node, session, code));
+            dead.push(Gone { agent, session, at });
+            continue;
         }
-        Known::No | Known::Ended => {}
-    }
-    let rivals = model::rivals(&others, reporter.node, up.shared);
-    match known {
-        Known::Ended if !rivals.is_empty() => {
-            outcome.kicks.push(kick(reporter.node, session, close::REPLACED));
-            return Ok(());
-        }
-        Known::Ended => store::seen(tx, reporter, session, place).await?,
-        Known::Open | Known::No | Known::Elsewhere => {
-            store::open(tx, reporter, up, place).await?;
-            for rival in rivals {
-                store::end(tx, agent, rival.session, at).await?;
-                outcome.kicks.push(kick(rival.node, rival.session, close::REPLACED));
+        let rivals = model::rivals(&others, reporter.node, one.up.shared);
+        match known {
+            Known::Open => {
+                seen.push(session);
+                continue;
+            }
+            Known::Elsewhere => {
+                tracing::warn!(node = %reporter.node, %session, "a switch reports a session of another one: ignored");
+                continue;
+            }
+            Known::Ended if !rivals.is_empty() => {
+                outcome.kicks.push(kick(reporter.node, session, close::REPLACED));
+                continue;
+            }
+            Known::Ended => seen.push(session),
+            Known::No => {
+                opened.push(*one);
+                for rival in rivals {
+                    store::end(tx, agent, rival.session, at).await?;
+                    outcome.kicks.push(kick(rival.node, rival.session, close::REPLACED));
+                }
             }
         }
+        if others.is_empty() {
+            let name = account.map(|account| account.name);
+            outcome.changes.push(Change { agent, name, at, connected: true });
+        }
     }
-    if others.is_empty() {
-        let name = account.map(|account| account.name);
-        outcome.changes.push(Change { agent, name, at, connected: true });
+    store::open(tx, reporter, &opened).await?;
+    if let (false, Some(first)) = (seen.is_empty(), reported.first()) {
+        // All of them after the beginning of the listing that names them, which is what a place is kept for.
+        store::seen(tx, reporter, &seen, first.place).await?;
     }
-    Ok(())
+    down(tx, reporter, &dead, outcome).await
 }
 
-/// A session of the reporter's own is gone.
+/// The token that a session was opened with.
+fn token_of(up: &SessionUp) -> Option<Uuid> {
+    match up.credential {
+        Credential::Token { jti, .. } => Some(jti),
+        Credential::Key { .. } => None,
+    }
+}
+
+/// A session that is gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    pub(crate) agent: AgentId,
+    pub(crate) session: SessionId,
+    /// Since when, unix milliseconds.
+    pub(crate) at: i64,
+}
+
+/// Sessions of the reporter's own are gone.
 pub(crate) async fn down(
     tx: &mut AnyConnection,
     reporter: Reporter,
-    agent: AgentId,
-    session: SessionId,
-    at: i64,
+    gone: &[Gone],
     outcome: &mut Outcome,
 ) -> Result<()> {
-    if store::end_own(tx, reporter, agent, session, at).await? {
-        went(tx, vec![agent], at, outcome).await
-    } else {
-        Ok(())
+    let mut left = Vec::new();
+    for one in gone {
+        if store::end_own(tx, reporter, one.agent, one.session, one.at).await? {
+            left.push((one.agent, one.at));
+        }
     }
+    went(tx, left, outcome).await
 }
 
 /// A listing is complete: what it did not name is gone.
@@ -100,7 +131,7 @@ pub(crate) async fn listed(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let agents = store::end_unlisted(tx, reporter, place, now_ms).await?;
-    went(tx, agents, now_ms, outcome).await
+    went(tx, at(agents, now_ms), outcome).await
 }
 
 /// A switch began anew: the sessions of its older boots are gone.
@@ -111,20 +142,28 @@ pub(crate) async fn new_boot(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let agents = store::end_older_boots(tx, reporter, now_ms).await?;
-    went(tx, agents, now_ms, outcome).await
+    went(tx, at(agents, now_ms), outcome).await
 }
 
-/// Sessions of these agents ended: those without another one are not reachable any more.
-async fn went(tx: &mut AnyConnection, agents: Vec<AgentId>, at: i64, outcome: &mut Outcome) -> Result<()> {
+/// All of these at one time.
+fn at(agents: Vec<AgentId>, at: i64) -> Vec<(AgentId, i64)> {
+    agents.into_iter().map(|agent| (agent, at)).collect()
+}
+
+/// Sessions of these agents ended at these times: those without another one are not reachable any more.
+async fn went(tx: &mut AnyConnection, mut left: Vec<(AgentId, i64)>, outcome: &mut Outcome) -> Result<()> {
+    // Of an agent whose lines ended one after the other the last counts.
+    left.sort_by_key(|(agent, at)| (*agent, std::cmp::Reverse(*at)));
+    left.dedup_by_key(|(agent, _)| *agent);
     // All lines of a switch may go at once: each question is about many agents.
-    for some in agents.chunks(Sixteen::MOST) {
-        let sixteen = Sixteen::of(some);
+    for some in left.chunks(Sixteen::MOST) {
+        let sixteen = Sixteen::of(&some.iter().map(|(agent, _)| *agent).collect::<Vec<_>>());
         let attached = store::attached_of(tx, &sixteen).await?;
         let mut names = auth::store::names(tx, &sixteen).await?;
-        let gone = some.iter().filter(|agent| !attached.contains(agent));
-        outcome.changes.extend(gone.map(|agent| {
+        let gone = some.iter().filter(|(agent, _)| !attached.contains(agent));
+        outcome.changes.extend(gone.map(|(agent, at)| {
             let name = names.remove(agent);
-            Change { agent: *agent, name, at, connected: false }
+            Change { agent: *agent, name, at: *at, connected: false }
         }));
     }
     Ok(())
@@ -136,7 +175,7 @@ pub async fn node_gone(exchange: &Exchange, node: NodeId) -> Result<()> {
     let mut outcome = Outcome::default();
     let mut tx = exchange.db.begin().await?;
     let agents = store::end_node(&mut tx, node, now).await?;
-    went(&mut tx, agents, now, &mut outcome).await?;
+    went(&mut tx, at(agents, now), &mut outcome).await?;
     tx.commit().await?;
     events::publish_presence(exchange, &outcome.changes);
     Ok(())

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use landline_link::{Credential, SessionUp};
 use landline_wire::ids::{AgentId, NodeId, SessionId};
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Row};
 use uuid::Uuid;
 
 use super::model::Other;
@@ -13,13 +14,35 @@ use crate::auth::store::{Sixteen, id};
 use crate::db::batch::{self, BATCH, batch};
 use crate::db::{Result, queries};
 
+macro_rules! opening {
+    () => {
+        "INSERT INTO sessions (id, agent, node, boot, started_at, shared, key_gen, jti, token_gen, seen) VALUES "
+    };
+}
+
 queries! {
-    AROUND = "SELECT id, node, shared, ended_at FROM sessions WHERE id = $1 \
-              UNION ALL \
-              SELECT id, node, shared, ended_at FROM sessions WHERE agent = $2 AND ended_at IS NULL AND id <> $1";
-    OPEN = "INSERT INTO sessions (id, agent, node, boot, started_at, shared, key_gen, jti, token_gen, seen) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    SEEN = "UPDATE sessions SET seen = $1, boot = $2, ended_at = NULL WHERE id = $3 AND node = $4";
+    AROUND_16 = "SELECT 0 AS part, id, agent, node, shared, ended_at FROM sessions WHERE id IN \
+                 ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                 UNION ALL \
+                 SELECT 1 AS part, id, agent, node, shared, ended_at FROM sessions WHERE ended_at IS NULL AND agent IN \
+                 ($17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
+    OPEN = concat!(opening!(), "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    OPEN_16 = concat!(
+        opening!(),
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10), ($11, $12, $13, $14, $15, $16, $17, $18, $19, $20), \
+         ($21, $22, $23, $24, $25, $26, $27, $28, $29, $30), ($31, $32, $33, $34, $35, $36, $37, $38, $39, $40), \
+         ($41, $42, $43, $44, $45, $46, $47, $48, $49, $50), ($51, $52, $53, $54, $55, $56, $57, $58, $59, $60), \
+         ($61, $62, $63, $64, $65, $66, $67, $68, $69, $70), ($71, $72, $73, $74, $75, $76, $77, $78, $79, $80), \
+         ($81, $82, $83, $84, $85, $86, $87, $88, $89, $90), ($91, $92, $93, $94, $95, $96, $97, $98, $99, $100), \
+         ($101, $102, $103, $104, $105, $106, $107, $108, $109, $110), \
+         ($111, $112, $113, $114, $115, $116, $117, $118, $119, $120), \
+         ($121, $122, $123, $124, $125, $126, $127, $128, $129, $130), \
+         ($131, $132, $133, $134, $135, $136, $137, $138, $139, $140), \
+         ($141, $142, $143, $144, $145, $146, $147, $148, $149, $150), \
+         ($151, $152, $153, $154, $155, $156, $157, $158, $159, $160)"
+    );
+    SEEN_16 = "UPDATE sessions SET seen = $17, boot = $18, ended_at = NULL WHERE node = $19 AND id IN \
+               ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     END = "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND agent = $3 AND ended_at IS NULL RETURNING agent";
     END_OWN = "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND agent = $3 AND node = $4 AND ended_at IS NULL \
                RETURNING agent";
@@ -63,45 +86,76 @@ pub(crate) enum Known {
     Elsewhere,
 }
 
-/// What is stored of a reported session, and the other open sessions of its agent: one question, since a switch that
-/// begins anew reports thousands.
+/// A session that is reported as up, and the place of that report.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reported<'r> {
+    pub(crate) up: &'r SessionUp,
+    pub(crate) place: i64,
+}
+
+/// What is stored of each of these sessions, and the other open sessions of its agent: one question for up to sixteen,
+/// since a switch that begins anew reports thousands. No two of them are of one agent.
 pub(crate) async fn around(
     conn: &mut AnyConnection,
     reporter: Reporter,
-    agent: AgentId,
-    session: SessionId,
-) -> Result<(Known, Vec<Other>)> {
-    let rows = sqlx::query(AROUND).bind(session.to_string()).bind(agent.to_string()).fetch_all(conn).await?;
-    let (mut known, mut others) = (Known::No, Vec::new());
+    reported: &[Reported<'_>],
+) -> Result<Vec<(Known, Vec<Other>)>> {
+    let sessions: Vec<SessionId> = reported.iter().map(|one| one.up.session).collect();
+    let agents: Vec<AgentId> = reported.iter().map(|one| one.up.agent).collect();
+    let (by_id, by_agent) = (Sixteen::of(&sessions), Sixteen::of(&agents));
+    let rows = by_agent.bind(by_id.bind(sqlx::query(AROUND_16))).fetch_all(conn).await?;
+    let mut found = vec![(Known::No, Vec::new()); reported.len()];
     for row in &rows {
-        let other =
-            Other { session: id(row, "id")?, node: id(row, "node")?, shared: row.try_get::<i64, _>("shared")? != 0 };
-        if other.session != session {
-            others.push(other);
-        } else if other.node != reporter.node {
-            known = Known::Elsewhere;
-        } else {
+        let (session, agent): (SessionId, AgentId) = (id(row, "id")?, id(row, "agent")?);
+        let other = Other { session, node: id(row, "node")?, shared: row.try_get::<i64, _>("shared")? != 0 };
+        if row.try_get::<i64, _>("part")? == 1 {
+            let at = agents.iter().position(|one| *one == agent).filter(|at| sessions[*at] != session);
+            if let Some(at) = at {
+                found[at].1.push(other);
+            }
+        } else if let Some(at) = sessions.iter().position(|one| *one == session) {
             let is_open = row.try_get::<Option<i64>, _>("ended_at")?.is_none();
-            known = if is_open { Known::Open } else { Known::Ended };
+            found[at].0 = match other.node == reporter.node {
+                false => Known::Elsewhere,
+                true if is_open => Known::Open,
+                true => Known::Ended,
+            };
         }
     }
-    Ok((known, others))
+    Ok(found)
 }
 
-pub(crate) async fn open(tx: &mut AnyConnection, reporter: Reporter, up: &SessionUp, place: i64) -> Result<()> {
+/// Stores sessions that are open from now on.
+pub(crate) async fn open(tx: &mut AnyConnection, reporter: Reporter, reported: &[Reported<'_>]) -> Result<()> {
+    let mut sixteens = reported.chunks_exact(Sixteen::MOST);
+    for sixteen in sixteens.by_ref() {
+        let query = sixteen.iter().fold(sqlx::query(OPEN_16), |query, one| bind_open(query, reporter, *one));
+        query.execute(&mut *tx).await?;
+    }
+    for one in sixteens.remainder() {
+        bind_open(sqlx::query(OPEN), reporter, *one).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+fn bind_open<'q>(
+    query: Query<'q, Any, AnyArguments>,
+    reporter: Reporter,
+    Reported { up, place }: Reported<'_>,
+) -> Query<'q, Any, AnyArguments> {
     let (key_gen, jti, token_gen) = match up.credential {
         Credential::Key { key_gen } => (Some(key_gen.cast_signed()), None, None),
         Credential::Token { jti, token_gen } => (None, Some(jti.to_string()), Some(token_gen.cast_signed())),
     };
-    let query = sqlx::query(OPEN).bind(up.session.to_string()).bind(up.agent.to_string());
+    let query = query.bind(up.session.to_string()).bind(up.agent.to_string());
     let query = query.bind(reporter.node.to_string()).bind(reporter.boot.to_string()).bind(up.at);
-    let query = query.bind(i64::from(up.shared)).bind(key_gen).bind(jti).bind(token_gen).bind(place);
-    query.execute(tx).await?;
-    Ok(())
+    query.bind(i64::from(up.shared)).bind(key_gen).bind(jti).bind(token_gen).bind(place)
 }
 
-pub(crate) async fn seen(tx: &mut AnyConnection, reporter: Reporter, session: SessionId, place: i64) -> Result<()> {
-    let query = sqlx::query(SEEN).bind(place).bind(reporter.boot.to_string()).bind(session.to_string());
+/// Sessions of the reporter's own are still open, or again. Of sixteen at once.
+pub(crate) async fn seen(tx: &mut AnyConnection, reporter: Reporter, sessions: &[SessionId], place: i64) -> Result<()> {
+    let sixteen = Sixteen::of(sessions);
+    let query = sixteen.bind(sqlx::query(SEEN_16)).bind(place).bind(reporter.boot.to_string());
     query.bind(reporter.node.to_string()).execute(tx).await?;
     Ok(())
 }

@@ -7,10 +7,11 @@ use uuid::Uuid;
 use landline_wire::ids::NodeId;
 
 use super::store;
+use crate::auth::store::Sixteen;
 use crate::db::Result;
 use crate::events;
-use crate::presence::ops::{self as presence, Outcome};
-use crate::presence::store::Reporter;
+use crate::presence::ops::{self as presence, Gone, Outcome};
+use crate::presence::store::{Reported, Reporter};
 use crate::state::{Exchange, Kick};
 
 /// Places within one sequence number.
@@ -59,23 +60,62 @@ async fn sessions(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let stored = listing;
+    let mut run = Run::default();
     for (index, report) in (0..).zip(&batch.reports) {
         let place = batch.seq.cast_signed().saturating_mul(PLACES).saturating_add(index);
+        if !run.has_room_for(report) {
+            run.apply(tx, reporter, outcome).await?;
+        }
         match report {
             Report::SessionsBegin => listing = Some(place),
-            Report::SessionUp(up) => presence::up(tx, reporter, up, place, outcome).await?,
+            Report::SessionUp(up) => run.up.push(Reported { up, place }),
             Report::SessionsEnd => {
                 if let Some(began) = listing.take() {
                     presence::listed(tx, reporter, began, now_ms, outcome).await?;
                 }
             }
             Report::SessionDown { agent, session, at } => {
-                presence::down(tx, reporter, *agent, *session, *at, outcome).await?;
+                run.down.push(Gone { agent: *agent, session: *session, at: *at });
             }
         }
     }
+    run.apply(tx, reporter, outcome).await?;
     if listing != stored {
         store::set_listing(tx, reporter, listing).await?;
     }
     Ok(())
+}
+
+/// Reports of one kind that follow each other and are of an agent each: they are applied together, since a switch that
+/// begins anew reports thousands.
+#[derive(Default)]
+struct Run<'b> {
+    up: Vec<Reported<'b>>,
+    down: Vec<Gone>,
+}
+
+impl Run<'_> {
+    /// Does this report say nothing that depends on the ones before it?
+    fn has_room_for(&self, report: &Report) -> bool {
+        match report {
+            Report::SessionUp(up) => {
+                let is_other = |one: &Reported<'_>| one.up.agent != up.agent && one.up.session != up.session;
+                self.down.is_empty() && self.up.len() < Sixteen::MOST && self.up.iter().all(is_other)
+            }
+            Report::SessionDown { .. } => self.up.is_empty() && self.down.len() < Sixteen::MOST,
+            Report::SessionsBegin | Report::SessionsEnd => self.up.is_empty() && self.down.is_empty(),
+        }
+    }
+
+    async fn apply(&mut self, tx: &mut AnyConnection, reporter: Reporter, outcome: &mut Outcome) -> Result<()> {
+        if !self.up.is_empty() {
+            presence::up(tx, reporter, &self.up, outcome).await?;
+        }
+        if !self.down.is_empty() {
+            presence::down(tx, reporter, &self.down, outcome).await?;
+        }
+        self.up.clear();
+        self.down.clear();
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@ mod a2a_host;
 mod agent_host;
 mod agents;
 mod ard;
+mod at_once;
 mod audit;
 mod auth;
 mod cards;

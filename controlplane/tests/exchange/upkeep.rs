@@ -30,7 +30,7 @@ on_both! {
         let bot = world.register("Echo").await;
         let (clock, _) = Clock::manual(START_MS);
         let second = Exchange::open(world.exchange.config.clone(), clock).await.unwrap();
-        let known = landline_controlplane::auth::ops::lookup_key(&second, &bot.key).await.unwrap();
+        let known = landline_controlplane::auth::lookup::lookup_key(&second, &bot.key).await;
         assert!(matches!(known, landline_link::LookupAnswer::Key { agent, .. } if agent == bot.id));
         assert_eq!(second.jwks(), world.exchange.jwks());
     }
