@@ -25,6 +25,7 @@ mod offer;
 mod output;
 mod sse;
 mod types;
+mod watch;
 
 pub use call::{Call, CallTable, Phase};
 pub use config::Config;

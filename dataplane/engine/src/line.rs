@@ -2,11 +2,12 @@
 
 use landline_link::Credential;
 use landline_wire::ids::{AgentId, CallId, SessionId};
-use landline_wire::session::server::{Pulse, Strays};
+use landline_wire::session::server::Strays;
 
 use crate::map::Map;
 use crate::output::Output;
 use crate::types::LineKey;
+use crate::watch::{Due, Watch};
 
 /// One agent's live session.
 #[derive(Debug)]
@@ -25,9 +26,8 @@ pub struct Line {
     pub parts: bool,
     /// Gets no new calls.
     pub draining: bool,
-    /// When it began to close, monotonic milliseconds.
-    pub closing_since: Option<u64>,
-    pub(crate) pulse: Pulse,
+    /// It ends: nothing that comes over it counts any more.
+    pub closing: bool,
     pub(crate) strays: Strays,
     pub(crate) output: Output,
     /// A `Flush` effect for it is on its way.
@@ -84,7 +84,7 @@ impl Line {
 
     /// Does it take new calls?
     pub fn is_open(&self) -> bool {
-        !self.draining && self.closing_since.is_none()
+        !self.draining && !self.closing
     }
 }
 
@@ -115,6 +115,8 @@ impl Keys {
 #[derive(Debug, Default)]
 pub struct Lines {
     slots: Vec<(u32, Option<Line>)>,
+    /// Of each slot, what the sweep looks at.
+    watches: Vec<Watch>,
     free: Vec<u32>,
     by_agent: Map<AgentId, Keys>,
     count: usize,
@@ -131,15 +133,17 @@ impl Lines {
         self.count == 0
     }
 
-    /// Adds a line and lists it under its agent.
-    pub fn insert(&mut self, line: Line) -> LineKey {
+    /// Adds a line that is up now, and lists it under its agent.
+    pub fn insert(&mut self, line: Line, now_ms: u64) -> LineKey {
         let agent = line.agent;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
+            self.watches.push(Watch::FREE);
             self.slots.len() as u32 - 1
         });
         let (generation, place) = &mut self.slots[slot as usize];
         *place = Some(line);
+        self.watches[slot as usize] = Watch::new(now_ms);
         let key = LineKey { slot, generation: *generation };
         match self.by_agent.get_mut(&agent) {
             Some(keys) => keys.push(key),
@@ -157,6 +161,29 @@ impl Lines {
     /// The line with this key.
     pub fn get_mut(&mut self, key: LineKey) -> Option<&mut Line> {
         self.slots.get_mut(key.slot as usize).filter(|slot| slot.0 == key.generation)?.1.as_mut()
+    }
+
+    /// The line with this key, over which something came.
+    pub fn heard(&mut self, key: LineKey, now_ms: u64) -> Option<&mut Line> {
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.0 == key.generation)?;
+        let line = slot.1.as_mut()?;
+        self.watches[key.slot as usize].heard(now_ms);
+        Some(line)
+    }
+
+    /// The line ends from now on.
+    pub fn close(&mut self, key: LineKey, now_ms: u64) {
+        if let Some(line) = self.get_mut(key) {
+            line.closing = true;
+            self.watches[key.slot as usize].close(now_ms);
+        }
+    }
+
+    /// Looks at all lines, about once a second: those that something is to be done about.
+    pub(crate) fn look(&mut self, now_ms: u64, heartbeat_s: u64) -> Vec<(LineKey, Due)> {
+        let looks = self.watches.iter_mut().enumerate();
+        let due = looks.filter_map(|(slot, watch)| watch.look(now_ms, heartbeat_s).map(|due| (slot, due)));
+        due.map(|(slot, due)| (LineKey { slot: slot as u32, generation: self.slots[slot].0 }, due)).collect()
     }
 
     /// The agent's lines, oldest first. A closing line is not among them.
@@ -192,6 +219,7 @@ impl Lines {
         self.unlist(key);
         let (generation, place) = &mut self.slots[key.slot as usize];
         *generation = generation.wrapping_add(1);
+        self.watches[key.slot as usize] = Watch::FREE;
         self.free.push(key.slot);
         self.count -= 1;
         place.take()

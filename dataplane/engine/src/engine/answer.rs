@@ -30,8 +30,9 @@ impl Engine {
     }
 
     fn take_in(&mut self, key: LineKey, decoded: &Result<Frame<'_>, Malformed>, source: Source<'_>, now: Now) {
-        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
-        line.pulse.heard(now.ms());
+        if self.lines.heard(key, now.ms()).is_none_or(|line| line.closing) {
+            return;
+        }
         let outcome = match decoded {
             Ok(frame) => self.frame(key, frame, source, now),
             Err(malformed) => Err(Violation::new(close::PROTOCOL_ERROR, malformed.0)),
@@ -50,9 +51,7 @@ impl Engine {
 
     /// A sign of life came over a line.
     pub fn pong(&mut self, key: LineKey, now: Now) {
-        if let Some(line) = self.lines.get_mut(key) {
-            line.pulse.heard(now.ms());
-        }
+        self.lines.heard(key, now.ms());
     }
 
     fn frame(&mut self, key: LineKey, frame: &Frame<'_>, source: Source<'_>, now: Now) -> Result<(), Violation> {

@@ -10,7 +10,7 @@ use landline_wire::frame::{Frame, Ready};
 use landline_wire::ids::SessionId;
 use landline_wire::limits::{MAX_SHARED_LINES, WINDOW_BYTES};
 use landline_wire::message::Violation;
-use landline_wire::session::server::{Pulse, Strays};
+use landline_wire::session::server::Strays;
 
 use super::Engine;
 use super::outgoing::EVERY_CALL;
@@ -51,22 +51,24 @@ impl Engine {
             return Err(Violation::new(close::GOING_AWAY, "the node is leaving"));
         }
         self.make_room(&attach, now)?;
-        let key = self.lines.insert(Line {
-            agent,
-            session: attach.session,
-            credential,
-            since: now.unix_ms,
-            shared: attach.shared,
-            parts: attach.parts,
-            draining: false,
-            closing_since: None,
-            pulse: Pulse::new(now.ms()),
-            strays: Strays::default(),
-            flush_asked: false,
-            output: Output::default(),
-            calls: Vec::new(),
-            own: None,
-        });
+        let key = self.lines.insert(
+            Line {
+                agent,
+                session: attach.session,
+                credential,
+                since: now.unix_ms,
+                shared: attach.shared,
+                parts: attach.parts,
+                draining: false,
+                closing: false,
+                strays: Strays::default(),
+                flush_asked: false,
+                output: Output::default(),
+                calls: Vec::new(),
+                own: None,
+            },
+            now.ms(),
+        );
         if let Credential::Token { jti, .. } = credential {
             self.by_token.entry(*jti.as_bytes()).or_default().push(key);
         }
@@ -116,11 +118,11 @@ impl Engine {
     /// Ends a session from our side: its calls fail, a close frame is queued, and the socket closes when it is sent.
     pub fn close_line(&mut self, key: LineKey, code: u16, reason: &str, now: Now) {
         let lines = self.lines.len();
-        let Some(line) = self.lines.get_mut(key) else { return };
-        if line.closing_since.is_some() {
+        if self.lines.get(key).is_none_or(|line| line.closing) {
             return;
         }
-        line.closing_since = Some(now.ms());
+        self.lines.close(key, now.ms());
+        let Some(line) = self.lines.get_mut(key) else { return };
         let before = line.output.len();
         if close::is_for_now(code) {
             let after_ms = self.redials.after_ms(lines, line.chance(), now);
@@ -155,7 +157,7 @@ impl Engine {
     /// The line's socket is closed, whoever closed it: frees its slot.
     pub fn line_gone(&mut self, key: LineKey, now: Now) {
         let Some(line) = self.lines.get(key) else { return };
-        if line.closing_since.is_none() {
+        if !line.closing {
             self.off_the_lists(key, now);
         }
         if let Some(line) = self.lines.remove(key) {

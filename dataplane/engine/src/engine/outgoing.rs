@@ -166,13 +166,13 @@ impl Engine {
     }
 
     fn open_own(&mut self, key: LineKey, id: u64) -> Option<&mut OwnCall> {
-        self.lines.get_mut(key).filter(|line| line.closing_since.is_none())?.own_call(id)
+        self.lines.get_mut(key).filter(|line| !line.closing)?.own_call(id)
     }
 
     /// A reply comes for a call that this line's agent makes; `begun` is the call whose answer begins with it. False: there
     /// is no such call any more.
     fn hear(&mut self, key: LineKey, id: u64, goes_on: bool, begun: Option<CallId>, now: Now) -> bool {
-        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return false };
+        let Some(line) = self.lines.get_mut(key).filter(|line| !line.closing) else { return false };
         if goes_on {
             let Some(own) = line.own_call(id) else { return false };
             own.call = begun.or(own.call);
@@ -221,7 +221,7 @@ impl Engine {
 
     /// News of a call that was passed on ([`Effect::Direct`]). News of one that is over is dropped.
     pub fn direct_reply(&mut self, key: LineKey, id: u64, reply: DirectReply, now: Now) {
-        let Some(line) = self.lines.get_mut(key).filter(|line| line.closing_since.is_none()) else { return };
+        let Some(line) = self.lines.get_mut(key).filter(|line| !line.closing) else { return };
         if line.own_call(id).is_none_or(|own| !own.direct) {
             return;
         }
@@ -242,7 +242,7 @@ impl Engine {
 
     /// Ends a line whose answers wait for it beyond the bound. To be called after whatever its own frames made wait.
     pub(super) fn bound_replies(&mut self, key: LineKey, now: Now) {
-        let waits = self.lines.get(key).filter(|line| line.closing_since.is_none()).map_or(0, |line| line.output.len());
+        let waits = self.lines.get(key).filter(|line| !line.closing).map_or(0, |line| line.output.len());
         if waits > MAX_LINE_QUEUE_BYTES {
             self.stats.reached.count(Bound::LineReplies);
             self.close_line(key, close::TRY_AGAIN_LATER, "the line reads slower than it asks", now);

@@ -4,18 +4,13 @@ use landline_wire::bounds::Bound;
 use landline_wire::close;
 use landline_wire::frame::Frame;
 use landline_wire::header::Kind;
-use landline_wire::session::server::Beat;
 
 use super::Engine;
 use super::redial::spread_ms;
+use crate::line::Line;
 use crate::offer::Body;
 use crate::types::{Effect, LineKey, Now};
-
-/// Milliseconds that a closing line may take to send what is queued.
-const CLOSE_GRACE_MS: u64 = 5_000;
-
-/// Milliseconds after which a line counts as idle and keeps no buffer for the next write.
-const QUIET_MS: u64 = 2_000;
+use crate::watch::Due;
 
 impl Engine {
     /// Ends overdue calls. To be called every 50 ms or so while calls are open.
@@ -34,32 +29,18 @@ impl Engine {
 
     /// Pings silent lines, ends dead ones, and forgets what is over. To be called about once a second.
     pub fn sweep_lines(&mut self, now: Now) {
-        let (mut ping, mut dead, mut abort) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, line) in self.lines.iter_mut() {
-            if let Some(since) = line.closing_since {
-                if now.ms().saturating_sub(since) > CLOSE_GRACE_MS {
-                    abort.push(key);
+        for (key, due) in self.lines.look(now.ms(), self.config.heartbeat_s) {
+            match due {
+                Due::Shrink => self.lines.get_mut(key).into_iter().for_each(Line::shrink),
+                Due::Ping => self.send_control(key, Kind::Ping, b""),
+                Due::Dead => {
+                    self.stats.reached.count(Bound::Heartbeat);
+                    self.close_line(key, close::GOING_AWAY, "no sign of life", now);
+                    self.effects.push_back(Effect::Abort(key));
                 }
-                continue;
-            }
-            if line.pulse.silent_ms(now.ms()) >= QUIET_MS {
-                line.shrink();
-            }
-            match line.pulse.sweep(now.ms(), self.config.heartbeat_s) {
-                Beat::Quiet => {}
-                Beat::Ping => ping.push(key),
-                Beat::Dead => dead.push(key),
+                Due::Abort => self.effects.push_back(Effect::Abort(key)),
             }
         }
-        for key in ping {
-            self.send_control(key, Kind::Ping, b"");
-        }
-        for key in dead {
-            self.stats.reached.count(Bound::Heartbeat);
-            self.close_line(key, close::GOING_AWAY, "no sign of life", now);
-            abort.push(key);
-        }
-        self.effects.extend(abort.into_iter().map(Effect::Abort));
         self.sweep_streams(now);
         self.absent.retain(|_, (_, until)| *until > now.ms());
         self.credentials.forget_expired(now);

@@ -111,14 +111,9 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// A line that was heard now.
-    pub fn new(now_ms: u64) -> Self {
+    /// A line that was heard at this time.
+    pub const fn at(now_ms: u64) -> Self {
         Self { last_ms: now_ms as u32, missed: 0 }
-    }
-
-    /// Something came from the agent.
-    pub fn heard(&mut self, now_ms: u64) {
-        *self = Self::new(now_ms);
     }
 
     /// Milliseconds since something came.
@@ -211,15 +206,15 @@ mod tests {
 
     #[test]
     fn a_silent_line_is_pinged_twice_and_then_dead() {
-        let mut pulse = Pulse::new(0);
+        let mut pulse = Pulse::at(0);
         let beats: Vec<_> = (1..=95).map(|s| (s, pulse.sweep(s * 1000, 30))).filter(|b| b.1 != Beat::Quiet).collect();
         assert_eq!(beats[..3], [(30, Beat::Ping), (60, Beat::Ping), (90, Beat::Dead)]);
-        pulse.heard(100_000);
+        pulse = Pulse::at(100_000);
         assert_eq!(pulse.sweep(129_000, 30), Beat::Quiet);
         assert_eq!(pulse.sweep(130_000, 30), Beat::Ping);
         // The clock's low bits wrap after 49 days.
         let wrap = 1u64 << 32;
-        let mut pulse = Pulse::new(wrap - 10_000);
+        let mut pulse = Pulse::at(wrap - 10_000);
         assert_eq!(pulse.sweep(wrap + 19_999, 30), Beat::Quiet);
         assert_eq!(pulse.sweep(wrap + 20_000, 30), Beat::Ping);
     }
