@@ -118,8 +118,8 @@ impl ConnCell {
     }
 
     /// It begins to wait for a reply.
-    pub(crate) fn begin_wait(&self, now: Now) {
-        self.waiting_since.set(now.ms());
+    pub(crate) fn begin_wait(&self, now_ms: u64) {
+        self.waiting_since.set(now_ms);
         self.watch.set(false);
     }
 

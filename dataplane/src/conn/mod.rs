@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use landline_engine::Now;
 use landline_wire::close;
 use landline_wire::error::{Code, Problem};
 use landline_wire::http1::{BadRequest, Framing, Head};
@@ -174,8 +173,7 @@ impl Conn {
         // The target is cut from the raw request target, so that the query goes with it.
         let cut = head.target().len() - head.path().len();
         let start = head.path().len() - below_relay.len();
-        let target = head.target()[start..start + below_relay.len() + cut].to_owned();
-        relay::serve(self, &head, &target, &asked).await
+        relay::serve(self, &head, &head.target()[start..start + below_relay.len() + cut], &asked).await
     }
 
     /// The request's Origin, if it is on the allow-list.
@@ -210,8 +208,8 @@ fn has_body(head: &Head) -> bool {
 }
 
 /// When a request that begins now must have its head complete.
-fn head_deadline(now: Now) -> u64 {
-    now.ms() + limits::HEAD_DEADLINE_MS
+fn head_deadline(now_ms: u64) -> u64 {
+    now_ms + limits::HEAD_DEADLINE_MS
 }
 
 /// The close code for a session whose credential was refused.

@@ -73,7 +73,7 @@ async fn exchange(conn: &mut Conn, head: &Head, ticket: Ticket, body: Body, aske
     };
     // An answer before the body was complete leaves the rest of it unread.
     let keep_alive = head.keep_alive && early.is_none();
-    conn.cell.begin_wait(conn.core.now());
+    conn.cell.begin_wait(conn.core.about_now_ms());
     let first = match early {
         Some(event) => Some(event),
         None => next(conn).await,
@@ -93,7 +93,7 @@ fn pass_head(conn: &Conn, head: &Head, caller: Option<Caller>) -> PassHead {
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
-    let fields = head.fields().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()));
+    let fields = head.fields().map(|(name, value)| (name.to_owned(), value.to_vec()));
     let headers = fields.filter(|(name, _)| passes(name) && !named.contains(name)).collect();
     PassHead {
         method: head.method().to_owned(),

@@ -146,9 +146,9 @@ impl Conn {
 
     /// The next request's head; `None` if the peer is gone or idled too long.
     pub(super) async fn head(&mut self) -> Result<Option<Head>, Problem> {
-        let now = self.core.now();
+        let now_ms = self.core.about_now_ms();
         let mut begun = !self.buf.is_empty();
-        let first = if begun { head_deadline(now) } else { now.ms() + HTTP_IDLE_MS };
+        let first = if begun { head_deadline(now_ms) } else { now_ms + HTTP_IDLE_MS };
         self.cell.set_deadline(Some(first));
         loop {
             let parsed = parse_head(&mut self.buf);
@@ -164,7 +164,7 @@ impl Conn {
             match filled {
                 Fill::More if !begun => {
                     begun = true;
-                    self.cell.set_deadline(Some(head_deadline(self.core.now())));
+                    self.cell.set_deadline(Some(head_deadline(self.core.about_now_ms())));
                 }
                 Fill::More => {}
                 Fill::Overdue if begun => {

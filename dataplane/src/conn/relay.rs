@@ -142,9 +142,9 @@ impl Conn {
     /// Waits for the reply to a call or question that was sent to `home`. `None`: the caller went away first, and its
     /// call is cancelled.
     pub(super) async fn reply(&mut self, home: usize, origin: Origin) -> Option<Reply> {
-        self.cell.begin_wait(self.core.now());
+        self.cell.begin_wait(self.core.about_now_ms());
         if self.comments {
-            self.cell.set_deadline(Some(self.core.now().ms() + COMMENT_MS));
+            self.cell.set_deadline(Some(self.core.about_now_ms() + COMMENT_MS));
         }
         let reply = loop {
             // What a client sends ahead is kept up to one buffer; more is left in its socket.
@@ -219,23 +219,21 @@ fn timeout(head: &Head) -> Result<u64, Problem> {
 
 /// The caller's end-to-end headers, as a `headers` map.
 fn headers_for_agent(head: &Head) -> Result<Bytes, Problem> {
-    let named: Vec<&str> = head.headers_named("connection").flat_map(|value| value.split(',')).map(str::trim).collect();
+    let is_named = |name: &str| {
+        let mut named = head.headers_named("connection").flat_map(|value| value.split(',')).map(str::trim);
+        named.any(|named| named.eq_ignore_ascii_case(name))
+    };
+    let has_options = head.has("connection");
     let mut headers = HeadersBuilder::default();
-    let mut lower = String::new();
     for (name, value) in head.fields() {
-        lower.clear();
-        lower.push_str(name);
-        lower.make_ascii_lowercase();
-        let is_credential = lower == "x-agent-authorization";
-        let is_named = || named.iter().any(|named| named.eq_ignore_ascii_case(name));
-        if !is_credential && (!rules::reaches_agent(&lower) || is_named()) {
+        let is_credential = name == "x-agent-authorization";
+        if !is_credential && (!rules::reaches_agent(name) || has_options && is_named(name)) {
             continue;
         }
         let value = std::str::from_utf8(value).ok().filter(|value| rules::is_header_value(value)).ok_or_else(|| {
-            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.")
-                .field(&*lower)
+            Problem::new(Code::InvalidQuery, "A header's value must be UTF-8 without control characters.").field(name)
         })?;
-        headers.push(if is_credential { "authorization" } else { &lower }, value);
+        headers.push(if is_credential { "authorization" } else { name }, value);
     }
     Ok(headers.encode().into_bytes())
 }

@@ -1,6 +1,8 @@
 //! Heads of requests and responses.
 
-use bytes::{Bytes, BytesMut};
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, BytesMut};
 
 use super::BadRequest;
 use crate::limits::{MAX_HEADER_BYTES, MAX_HEADERS};
@@ -20,10 +22,10 @@ pub enum Framing {
 
 type Span = (u16, u16);
 
-/// A request head. Texts are slices of the one buffer that it was read into.
+/// A request head, in a buffer of its own.
 #[derive(Debug, Clone)]
 pub struct Head {
-    raw: Bytes,
+    raw: Raw,
     method: Span,
     target: Span,
     path: Span,
@@ -36,6 +38,31 @@ pub struct Head {
     pub keep_alive: bool,
     /// Does the client wait for `100 Continue` before it sends the body?
     pub expects_continue: bool,
+}
+
+/// A head's bytes, with names in lower case. Nearly every head is text as a whole, and is looked at as that once.
+#[derive(Debug, Clone)]
+enum Raw {
+    Text(String),
+    /// Some field's value is not UTF-8.
+    Bytes(Vec<u8>),
+}
+
+impl Raw {
+    fn bytes(&self, span: Span) -> &[u8] {
+        let all = match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        };
+        &all[span.0 as usize..span.1 as usize]
+    }
+
+    fn text(&self, span: Span) -> Option<&str> {
+        match self {
+            Self::Text(text) => text.get(span.0 as usize..span.1 as usize),
+            Self::Bytes(_) => std::str::from_utf8(self.bytes(span)).ok(),
+        }
+    }
 }
 
 impl Head {
@@ -54,25 +81,25 @@ impl Head {
         self.text(self.path)
     }
 
-    /// All fields in order: name as sent, value without surrounding white space.
+    /// All fields in order: name in lower case, value without surrounding white space.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|(name, value)| (self.text(*name), self.bytes(*value)))
+        self.fields.iter().map(|(name, value)| (self.text(*name), self.raw.bytes(*value)))
     }
 
-    /// The values of all fields of this name (given in lower case).
-    fn values<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
-        let is_it = move |field: Span| self.bytes(field).eq_ignore_ascii_case(name.as_bytes());
-        self.fields.iter().filter(move |(field, _)| is_it(*field)).map(|(_, value)| self.bytes(*value))
+    /// Where the values of all fields of this name (given in lower case) are.
+    fn values<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = Span> + use<'h, 'n> {
+        let is_it = move |field: Span| self.raw.bytes(field) == name.as_bytes();
+        self.fields.iter().filter(move |(field, _)| is_it(*field)).map(|(_, value)| *value)
     }
 
     /// The first field of this name (given in lower case), if its value is visible text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.values(name).next().and_then(|value| std::str::from_utf8(value).ok())
+        self.values(name).next().and_then(|value| self.raw.text(value))
     }
 
     /// All fields of this name (given in lower case) whose values are visible text.
     pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
+        self.values(name).filter_map(|value| self.raw.text(value))
     }
 
     /// Is there a field of this name (given in lower case), whatever its value?
@@ -80,12 +107,8 @@ impl Head {
         self.values(name).next().is_some()
     }
 
-    fn bytes(&self, span: Span) -> &[u8] {
-        &self.raw[span.0 as usize..span.1 as usize]
-    }
-
     fn text(&self, span: Span) -> &str {
-        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+        self.raw.text(span).unwrap_or_default()
     }
 }
 
@@ -96,12 +119,15 @@ impl Head {
 pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
     // An empty line before a request line is skipped (RFC 9112 section 2.2).
     while buf.starts_with(b"\r\n") {
-        let _ = buf.split_to(2);
+        buf.advance(2);
+    }
+    if buf.is_empty() {
+        return Ok(None);
     }
     let window = &buf[..buf.len().min(MAX_HEADER_BYTES)];
-    let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut slots);
-    let (len, minor, method, target, fields) = match request.parse(window) {
+    let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let (len, minor, method, target, fields) = match request.parse_with_uninit_headers(window, &mut slots) {
         Ok(httparse::Status::Partial) if buf.len() >= MAX_HEADER_BYTES => return Err(BadRequest::HeadTooLarge),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(BadRequest::HeadTooLarge),
@@ -119,49 +145,84 @@ pub fn parse_head(buf: &mut BytesMut) -> Result<Option<Head>, BadRequest> {
             (len, request.version.unwrap_or(0), method, target, fields)
         }
     };
-    let raw = buf.split_to(len).freeze();
+    let mut raw = window[..len].to_vec();
+    buf.advance(len);
+    for (name, _) in &fields {
+        raw[name.0 as usize..name.1 as usize].make_ascii_lowercase();
+    }
     let query = raw[target.0 as usize..target.1 as usize].iter().position(|byte| *byte == b'?');
-    let path = (target.0, query.map_or(target.1, |query| target.0 + query as u16));
     let mut head = Head {
-        raw,
+        raw: String::from_utf8(raw).map_or_else(|error| Raw::Bytes(error.into_bytes()), Raw::Text),
         method,
         target,
-        path,
+        path: (target.0, query.map_or(target.1, |query| target.0 + query as u16)),
         fields,
         is_11: minor == 1,
         framing: Framing::None,
         keep_alive: false,
         expects_continue: false,
     };
-    judge(&mut head, minor)?;
+    judge(&mut head)?;
     Ok(Some(head))
 }
 
-fn judge(head: &mut Head, minor: u8) -> Result<(), BadRequest> {
-    let hosts = head.values("host").count();
-    if hosts > 1 || (hosts == 0 && minor == 1) {
+/// The fields that say where a message ends and what becomes of its connection, gathered in one go.
+#[derive(Default)]
+struct Told<'h> {
+    hosts: usize,
+    lengths: usize,
+    length: &'h [u8],
+    codings: usize,
+    coding: &'h [u8],
+    close: bool,
+    keep_alive: bool,
+    expects: Option<&'h [u8]>,
+}
+
+impl<'h> Told<'h> {
+    fn by(head: &'h Head) -> Self {
+        let mut told = Self::default();
+        for (name, value) in &head.fields {
+            let value = head.raw.bytes(*value);
+            match head.raw.bytes(*name) {
+                b"host" => told.hosts += 1,
+                b"content-length" => (told.lengths, told.length) = (told.lengths + 1, value),
+                b"transfer-encoding" => (told.codings, told.coding) = (told.codings + 1, value),
+                b"connection" => {
+                    for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                        told.close |= option.eq_ignore_ascii_case(b"close");
+                        told.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                b"expect" => _ = told.expects.get_or_insert(value),
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+fn judge(head: &mut Head) -> Result<(), BadRequest> {
+    let told = Told::by(head);
+    if told.hosts > 1 || (told.hosts == 0 && head.is_11) {
         return Err(BadRequest::Malformed("exactly one Host header is expected"));
     }
     if !head.target().starts_with('/') && head.target() != "*" {
         return Err(BadRequest::Malformed("the request target must be a path"));
     }
-    head.framing = request_framing(head, minor)?;
-    let connection = |token: &str| {
-        head.headers_named("connection").any(|v| v.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
-    };
-    head.keep_alive = if minor == 1 { !connection("close") } else { connection("keep-alive") };
-    head.expects_continue =
-        minor == 1 && head.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+    let framing = request_framing(&told, head.is_11)?;
+    let keep_alive = if head.is_11 { !told.close } else { told.keep_alive };
+    let expects = told.expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    (head.framing, head.keep_alive, head.expects_continue) = (framing, keep_alive, head.is_11 && expects);
     Ok(())
 }
 
-fn request_framing(head: &Head, minor: u8) -> Result<Framing, BadRequest> {
-    let (mut lengths, mut codings) = (head.values("content-length"), head.values("transfer-encoding"));
-    match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
-        (None, None, None, None) => Ok(Framing::None),
-        (Some(value), None, None, None) => parse_length(value).map(Framing::Length),
-        (None, None, Some(value), None) if minor == 1 && value.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
-        (None, None, Some(_), _) => Err(BadRequest::Malformed("the only transfer coding understood is one `chunked`")),
+fn request_framing(told: &Told<'_>, is_11: bool) -> Result<Framing, BadRequest> {
+    match (told.lengths, told.codings) {
+        (0, 0) => Ok(Framing::None),
+        (1, 0) => parse_length(told.length).map(Framing::Length),
+        (0, 1) if is_11 && told.coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        (0, _) => Err(BadRequest::Malformed("the only transfer coding understood is one `chunked`")),
         _ => Err(BadRequest::Malformed("exactly one of Content-Length or Transfer-Encoding is expected")),
     }
 }
