@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from . import plot, report
+from . import plot, profile, report
 from .results import Results
 from .rounds import Stage, shown_words, words
 from .shapes import CPU, GOALS, LABELS, SHAPES, Goal
@@ -96,6 +96,38 @@ class PageTest(unittest.TestCase):
         for largest in [0.003, 0.3, 1, 5, 9.99, 10, 141_058]:
             marks = plot.steps(largest)
             self.assertTrue(3 <= len(marks) <= 8 and marks[-1] > largest, (largest, marks))
+
+
+class ProfileTest(unittest.TestCase):
+    TEXT = """\
+core-0           ffffffff81a0 tcp_sendmsg_locked ([kernel.kallsyms])
+core-0           55d0 landline_engine::engine::place::<impl landline_engine::engine::Engine>::place_offer (/tmp/x/landline)
+core-0           55d1 <monoio::driver::op::Op<T> as core::future::future::Future>::poll (/tmp/x/landline)
+core-0           55d2 aws_lc_0_47_0_aes_gcm_enc (/tmp/x/landline)
+core-0           7f00 __memmove_avx512_unaligned_erms (/usr/lib/x86_64-linux-gnu/libc.so.6)
+core-0           7fff __vdso_clock_gettime ([vdso])
+spool            ffffffff81a1 ext4_write ([kernel.kallsyms])
+a name           7f01 [unknown] (/tmp/x/landline)
+
+"""
+
+    def test_a_sample_belongs_to_the_thread_or_else_to_the_code(self):
+        taken = profile.Profile(self.TEXT)
+        self.assertEqual(taken.total, 8)
+        self.assertEqual(dict(taken.parts), {"kernel": 1, "own": 2, "driver": 1, "crypto": 1, "libc": 2, "beside": 1})
+        self.assertEqual(sum(taken.share(part) for part in profile.PARTS), 1)
+
+    def test_the_kernel_and_other_threads_have_no_functions_of_ours(self):
+        names = [name for name, _ in profile.Profile(self.TEXT).largest()]
+        self.assertIn("landline_engine::engine::place::place_offer", names)
+        self.assertFalse([name for name in names if "tcp" in name or "ext4" in name])
+
+    def test_every_goal_that_is_a_share_of_time_has_its_row(self):
+        rows = set(profile.ROWS)
+        for goal in GOALS:
+            server = "switch" if goal.server == "switch-http" and goal.key != CPU else goal.server
+            shape = "lock-step" if goal.shape == "one" else goal.shape
+            self.assertIn((shape, server), rows, goal.row)
 
 
 if __name__ == "__main__":

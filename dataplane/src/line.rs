@@ -248,26 +248,38 @@ pub(crate) fn flush(core: &Rc<Core>, key: LineKey) {
     if let Some(io) = io
         && !io.writing.replace(true)
     {
-        let begun = if core.writers.is_crowded() { write_now(core, key, &io) } else { Some(None) };
-        match begun {
-            Some(begun) => core.writers.give(Job { core: Rc::clone(core), key, io, begun }),
-            None => io.writing.set(false),
-        }
+        let begun = match core.writers.writes_now() {
+            true => write_now(core, key, &io),
+            false => Written::Nothing,
+        };
+        let begun = match begun {
+            Written::All => return io.writing.set(false),
+            Written::Part(rest) => Some(rest),
+            Written::Nothing => None,
+        };
+        core.writers.give(Job { core: Rc::clone(core), key, io, begun });
     }
 }
 
-/// Writes what waits for a line, if it is one buffer and the system takes it at once: then `None`. What is left is to be
-/// written by a writer.
-fn write_now(core: &Core, key: LineKey, io: &LineIo) -> Option<Option<BytesMut>> {
+/// How much of what waited for a line was written.
+enum Written {
+    All,
+    /// This is left, and comes first.
+    Part(BytesMut),
+    Nothing,
+}
+
+/// Writes what waits for a line, if it is one buffer, as far as the system takes it at once.
+fn write_now(core: &Core, key: LineKey, io: &LineIo) -> Written {
     let mut engine = core.engine.borrow_mut();
-    let Some(mut buffer) = engine.take_buffer(key) else { return Some(None) };
+    let Some(mut buffer) = engine.take_buffer(key) else { return Written::Nothing };
     let written = io.socket.write_now(&buffer);
     if written < buffer.len() {
         buffer.advance(written);
-        return Some(Some(buffer));
+        return Written::Part(buffer);
     }
     engine.recycle(key, buffer);
-    None
+    Written::All
 }
 
 /// The line closes when its output is written.

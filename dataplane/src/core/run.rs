@@ -173,7 +173,9 @@ async fn tick(core: Rc<Core>) {
                 }
             }
         }
+        core.writers.set_sweeping(true);
         core.carry_out();
+        core.writers.set_sweeping(false);
         conn::sweep(&core, now);
         core.publish();
     }

@@ -17,8 +17,7 @@ use crate::line::{self, LineIo};
 /// Writers that rest at most; further ones end. An idle core keeps so many times about a kilobyte.
 const MOST: usize = 64;
 
-/// Writers at work beyond which what the system takes at once is written without one: when thousands of lines are pinged
-/// within a second, they would be thousands.
+/// Writers at work beyond which what the system takes at once is written without one.
 const CROWD: usize = 256;
 
 /// A line that has something to be written.
@@ -35,6 +34,8 @@ pub(crate) struct Job {
 pub(crate) struct Writers {
     resting: RefCell<Vec<Rc<Desk>>>,
     working: Cell<usize>,
+    /// What is said now comes from a sweep.
+    sweeping: Cell<bool>,
 }
 
 /// Where a writer finds its next job.
@@ -56,9 +57,15 @@ impl Writers {
         }
     }
 
-    /// Are so many at work that a further one is to be avoided?
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.working.get() >= CROWD
+    /// Is what the system takes at once written without a writer? When so many are at work that a further one is to be
+    /// avoided, and when a sweep pings hundreds of silent lines, for each of which one would be woken or made.
+    pub(crate) fn writes_now(&self) -> bool {
+        self.sweeping.get() || self.working.get() >= CROWD
+    }
+
+    /// Until this is said again, what is written comes from a sweep, or does not.
+    pub(crate) fn set_sweeping(&self, is_sweeping: bool) {
+        self.sweeping.set(is_sweeping);
     }
 
     /// May the writer at this desk wait for its next job?
