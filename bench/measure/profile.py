@@ -23,8 +23,9 @@ ROWS = (
     ("idle", "switch"), ("idle", "switch-tls"),
 )
 HERTZ = 1_999
-# Lines of the idle load are up before the samples begin.
-SETTLED = 12
+# Lines of the idle load are all up for so many seconds before the samples begin, and hold on for so many after them.
+SETTLED, MARGIN = 5, 8
+ALL_UP_LIMIT = 120
 # Threads of a switch beside its cores.
 BESIDE = ("spool", "spool-sync", "uplink")
 # What a function belongs to, by how its name begins behind what is generic about it.
@@ -102,14 +103,17 @@ def take(here, stage, shape, name, options):
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     # Agents are registered before: that is another load.
-    if not shape.alone and shape.scenario != "storm":
+    if not shape.alone:
         load(0.2).wait()
+        server.settle()
     data = here.work / "perf.data"
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HERTZ), "-p", str(server.process.pid), "-o", str(data)]
     # The load goes on a little before and after what is sampled.
     running = load(options.seconds + 2)
+    if shape.scenario == "idle":
+        wait_for_lines(server, options.lines)
     time.sleep({"storm": 0, "idle": SETTLED}.get(shape.scenario, 1))
-    sampled = {"storm": 120, "idle": options.hold - SETTLED}.get(shape.scenario, options.seconds)
+    sampled = {"storm": 120, "idle": options.hold - SETTLED - MARGIN}.get(shape.scenario, options.seconds)
     perf = subprocess.Popen([*record, "--", "sleep", str(sampled)])
     if shape.scenario == "storm":
         running.wait()
@@ -122,6 +126,14 @@ def take(here, stage, shape, name, options):
     if shape.alone:
         stage.up.pop(name).stop()
     return Profile(text)
+
+
+def wait_for_lines(server, count):
+    deadline = time.monotonic() + ALL_UP_LIMIT
+    while server.gauge("landline_lines") < count:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{count} lines were not up after {ALL_UP_LIMIT} s")
+        time.sleep(0.2)
 
 
 def run(here, options):

@@ -144,11 +144,14 @@ class Switch(Server):
             time.sleep(0.2)
 
     def reports_waiting(self):
+        return self.gauge(WAITING)
+
+    def gauge(self, name):
         with urllib.request.urlopen(self.metrics, timeout=10) as metrics:
             lines = metrics.read().decode().splitlines()
-        found = [float(line.split()[-1]) for line in lines if line.startswith(f"{WAITING} ")]
+        found = [float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")]
         if not found:
-            raise RuntimeError(f"{self.metrics} has no {WAITING}")
+            raise RuntimeError(f"{self.metrics} has no {name}")
         return int(found[0])
 
 
