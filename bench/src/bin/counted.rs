@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use landline_bench::{Exchange, Token, body, request};
 use landline_wire::frame::{decode, encode};
 use landline_wire::header::Kind;
+use landline_wire::http1::{Framing, answer_head, parse_head};
 use landline_wire::message::{Progress, Reader, Role, append};
 use std::hint::black_box;
 
@@ -25,7 +26,7 @@ const TOKENS: usize = 20;
 /// Bytes of a part of a stream.
 const PART: usize = 1024;
 
-const PATHS: [(&str, usize, fn()); 11] = [
+const PATHS: [(&str, usize, fn()); 13] = [
     ("call, one at a time", RUNS, || calls(Exchange::new(), 1)),
     ("call, 16 in a buffer", RUNS * TOGETHER, || calls(Exchange::new(), TOGETHER)),
     ("call, between cores", RUNS, || calls(Exchange::across(), 1)),
@@ -37,6 +38,8 @@ const PATHS: [(&str, usize, fn()); 11] = [
     ("frame encode", RUNS, frame_encode),
     ("message of 128 B", RUNS, || messages(128)),
     ("message of 16 KiB", RUNS, || messages(16 << 10)),
+    ("head of a request", RUNS, request_heads),
+    ("head of an answer", RUNS, answer_heads),
 ];
 
 /// Both messages of a call: bytes of the caller's socket to bytes for the callee's, and back.
@@ -108,6 +111,36 @@ fn messages(len: usize) {
         let mut stream = BytesMut::new();
         append(&mut stream, Kind::Binary, &body(len), Some([1, 2, 3, 4]));
         counted(|| matches!(reader.next(&mut stream), Ok(Progress::Message(_))));
+    }
+}
+
+/// A request's head, as a client sends it, and what the relay looks for in each.
+fn request_heads() {
+    let head = "POST /connect/relay/0190c0de-0000-7000-8000-000000000001 HTTP/1.1\r\nHost: relay.example\r\n\
+                User-Agent: client/1.0\r\nAccept: */*\r\nAuthorization: Bearer ll_0123456789abcdef0123456789abcdef\r\n\
+                Content-Type: application/json\r\nContent-Length: 128\r\n\r\n";
+    let looked_for = ["x-request-id", "origin", "authorization", "x-relay-timeout-ms", "x-a2a-method", "accept"];
+    for _ in 0..RUNS {
+        let mut stream = BytesMut::from(head);
+        let found = counted(|| match parse_head(&mut stream) {
+            Ok(Some(head)) => looked_for.iter().filter(|name| head.header(name).is_some()).count(),
+            _ => 0,
+        });
+        assert_eq!(found, 2, "the head is read");
+    }
+}
+
+fn answer_heads() {
+    let fields: [(&str, &[u8]); 4] = [
+        ("x-request-id", b"0190c0de-0000-7000-8000-000000000002"),
+        ("server-timing", b"relay;dur=0.123"),
+        ("content-type", b"application/json"),
+        ("x-content-type-options", b"nosniff"),
+    ];
+    let mut out = BytesMut::with_capacity(1 << 10);
+    for _ in 0..RUNS {
+        out.clear();
+        counted(|| answer_head(&mut out, 200, fields, Framing::Length(128), true));
     }
 }
 
