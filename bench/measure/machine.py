@@ -139,6 +139,6 @@ class Machine:
             f"{processor()}, {os.cpu_count()} CPUs, kernel {platform.release()}, loopback, "
             f"{time.strftime('%F %H:%M', time.gmtime())} UTC",
             f"{answer('rustc', '--version')}, {programs if options.programs is None else 'programs that were there'}",
-            f"{rounds} of {options.seconds:g} s, in turns; load average before "
+            f"{rounds} of {options.seconds:g} s, in turns, each with new processes; load average before "
             f"{self.load_before}, after {load_average()}",
         ]

@@ -17,7 +17,7 @@ class Stage:
     """Servers that are up. One that was not needed yet is started when it is."""
 
     def __init__(self, here):
-        self.here, self.up = here, {}
+        self.here, self.up, self.drivers = here, {}, set()
 
     @functools.cached_property
     def exchange(self):
@@ -26,7 +26,15 @@ class Stage:
     def server(self, name):
         if name not in self.up:
             self.up[name] = self.start(name)
+            if isinstance(self.up[name], servers.Switch):
+                self.drivers.add(self.up[name].driver)
         return self.up[name]
+
+    def stop_servers(self):
+        """The next ones are new processes: two of one build differ by where their memory came to lie."""
+        for server in self.up.values():
+            server.stop()
+        self.up.clear()
 
     def start(self, name):
         here, peer = self.here, functools.partial(servers.Peer, self.here, name)
@@ -115,6 +123,7 @@ def run(here, shapes, options):
     usual = [shape for shape in shapes if not shape.alone]
     passes = [usual] * options.rounds + [[shape for shape in shapes if shape.alone]]
     for number, chosen in enumerate(passes):
+        stage.stop_servers()
         for shape in chosen:
             names = [name for name in shape.servers if name not in missing]
             turned = number % len(names)
@@ -127,6 +136,5 @@ def run(here, shapes, options):
                     say(f"again: {failed}")
                     result, command = measure(here, stage, shape, name, options)
                 results.add(shape, name, result, command)
-    drivers = {server.driver for server in stage.up.values() if isinstance(server, servers.Switch)}
-    results.driver = ", ".join(sorted(drivers))
+    results.driver = ", ".join(sorted(stage.drivers))
     return results

@@ -111,10 +111,19 @@ impl Keys {
     }
 }
 
+/// A place for a line, on three cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Slot {
+    /// Lines that stood here before.
+    generation: u32,
+    line: Option<Line>,
+}
+
 /// Slots for lines, found by key or by agent.
 #[derive(Debug, Default)]
 pub struct Lines {
-    slots: Vec<(u32, Option<Line>)>,
+    slots: Vec<Slot>,
     /// Of each slot, what the sweep looks at.
     watches: Vec<Watch>,
     free: Vec<u32>,
@@ -137,14 +146,14 @@ impl Lines {
     pub fn insert(&mut self, line: Line, now_ms: u64) -> LineKey {
         let agent = line.agent;
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push((0, None));
+            self.slots.push(Slot::default());
             self.watches.push(Watch::FREE);
             self.slots.len() as u32 - 1
         });
-        let (generation, place) = &mut self.slots[slot as usize];
-        *place = Some(line);
+        let place = &mut self.slots[slot as usize];
+        place.line = Some(line);
         self.watches[slot as usize] = Watch::new(now_ms);
-        let key = LineKey { slot, generation: *generation };
+        let key = LineKey { slot, generation: place.generation };
         match self.by_agent.get_mut(&agent) {
             Some(keys) => keys.push(key),
             None => drop(self.by_agent.insert(agent, Keys::One(key))),
@@ -155,18 +164,18 @@ impl Lines {
 
     /// The line with this key.
     pub fn get(&self, key: LineKey) -> Option<&Line> {
-        self.slots.get(key.slot as usize).filter(|slot| slot.0 == key.generation)?.1.as_ref()
+        self.slots.get(key.slot as usize).filter(|slot| slot.generation == key.generation)?.line.as_ref()
     }
 
     /// The line with this key.
     pub fn get_mut(&mut self, key: LineKey) -> Option<&mut Line> {
-        self.slots.get_mut(key.slot as usize).filter(|slot| slot.0 == key.generation)?.1.as_mut()
+        self.slots.get_mut(key.slot as usize).filter(|slot| slot.generation == key.generation)?.line.as_mut()
     }
 
     /// The line with this key, over which something came.
     pub fn heard(&mut self, key: LineKey, now_ms: u64) -> Option<&mut Line> {
-        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.0 == key.generation)?;
-        let line = slot.1.as_mut()?;
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.generation == key.generation)?;
+        let line = slot.line.as_mut()?;
         self.watches[key.slot as usize].heard(now_ms);
         Some(line)
     }
@@ -183,7 +192,7 @@ impl Lines {
     pub(crate) fn look(&mut self, now_ms: u64, heartbeat_s: u64) -> Vec<(LineKey, Due)> {
         let looks = self.watches.iter_mut().enumerate();
         let due = looks.filter_map(|(slot, watch)| watch.look(now_ms, heartbeat_s).map(|due| (slot, due)));
-        due.map(|(slot, due)| (LineKey { slot: slot as u32, generation: self.slots[slot].0 }, due)).collect()
+        due.map(|(slot, due)| (LineKey { slot: slot as u32, generation: self.slots[slot].generation }, due)).collect()
     }
 
     /// The agent's lines, oldest first. A closing line is not among them.
@@ -217,25 +226,35 @@ impl Lines {
     pub fn remove(&mut self, key: LineKey) -> Option<Line> {
         self.get(key)?;
         self.unlist(key);
-        let (generation, place) = &mut self.slots[key.slot as usize];
-        *generation = generation.wrapping_add(1);
         self.watches[key.slot as usize] = Watch::FREE;
         self.free.push(key.slot);
         self.count -= 1;
-        place.take()
+        let place = &mut self.slots[key.slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        place.line.take()
     }
 
     /// All lines.
     pub fn iter(&self) -> impl Iterator<Item = (LineKey, &Line)> {
-        self.slots.iter().enumerate().filter_map(|(slot, (generation, line))| {
+        self.slots.iter().enumerate().filter_map(|(slot, Slot { generation, line })| {
             line.as_ref().map(|line| (LineKey { slot: slot as u32, generation: *generation }, line))
         })
     }
 
     /// All lines.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (LineKey, &mut Line)> {
-        self.slots.iter_mut().enumerate().filter_map(|(slot, (generation, line))| {
+        self.slots.iter_mut().enumerate().filter_map(|(slot, Slot { generation, line })| {
             line.as_mut().map(|line| (LineKey { slot: slot as u32, generation: *generation }, line))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_three_cache_lines() {
+        assert_eq!(size_of::<Slot>(), 192);
     }
 }
