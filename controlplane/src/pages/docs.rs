@@ -54,6 +54,7 @@ documents! {
     "LOADGEN" "Measuring a relay: the load generator's scenarios, and every figure it prints.";
     "perf/directory" "Searching 100,000 agents: how long it takes, and what it takes.";
     "perf/README" "How the switch is measured: beside what, and what of it is kept.";
+    "perf/profile" "Where the CPU time goes under each load: shares of a process, and the functions that take most.";
     "conformance/ard" "What ARD's own tool says of the catalogue and of the registry.";
     "conformance/a2a-tck" "What A2A's own kit says of one server, directly and through the relay.";
     "conformance/autobahn" "What the Autobahn suite says of the WebSocket code.";
