@@ -90,7 +90,9 @@ async fn walk(url: String) {
     });
     let recorded = async || relay::ops::recent(&one.exchange, 10).await.unwrap().len() == 1;
     eventually("the call is recorded", recorded).await;
-    assert_eq!(presence::ops::attached(&one.exchange).await.unwrap(), 1);
+    // Reports of lines have a stream of their own.
+    let is_attached = async || presence::ops::attached(&one.exchange).await.unwrap() == 1;
+    eventually("the line is known", is_attached).await;
 
     // Revoked at one: the other closes the connection when it looks.
     one.stop_feed().await;
