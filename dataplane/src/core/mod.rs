@@ -8,7 +8,6 @@ mod passes;
 mod public;
 mod run;
 mod sockets;
-mod trim;
 mod turns;
 mod uplink;
 mod writers;

@@ -17,7 +17,6 @@ use landline_wire::limits::{ACCEPT_REST_MS, ADMISSION_WAIT_MS};
 use monoio::net::TcpListener;
 
 use super::mailbox::{Letters, Mailbox};
-use super::trim::{self, Trim};
 use super::{Core, CoreMail, Post, Shared, Writers};
 use crate::admission::{Full, Place};
 use crate::{conn, line, runtime};
@@ -151,7 +150,7 @@ async fn room_for(core: &Core, ip: IpAddr) -> Result<Place, Full> {
 }
 
 async fn tick(core: Rc<Core>) {
-    let (mut second, mut trim) = (0, Trim::default());
+    let mut second = 0;
     loop {
         monoio::time::sleep(TICK).await;
         if core.id == 0 {
@@ -168,9 +167,6 @@ async fn tick(core: Rc<Core>) {
                 engine.sweep_lines(now);
                 core.publish_largest_call(engine.largest_call());
                 core.pool.shrink();
-                if trim.is_due(engine.stats().attached) {
-                    trim::give_back();
-                }
             }
         }
         core.writers.set_sweeping(true);
