@@ -31,8 +31,10 @@ BESIDE = ("spool", "spool-sync", "uplink")
 # What a function belongs to, by how its name begins behind what is generic about it.
 CRYPTO = ("aws_lc", "rustls", "sha256", "gcm_", "ecp_", "bn_", "p256", "_aesni", "aes_", "ChaCha", "x25519", "fiat_", "beeu_")
 DRIVER = ("monoio", "io_uring", "mio", "tokio")
+# The allocator's; some of its inner functions have plain names.
+ALLOCATOR = ("_rjem", "tcache_", "arena_", "extent_", "pac_", "te_event", "cache_bin_", "do_rallocx", "free_fastpath")
 PARTS = ("kernel", "own", "driver", "crypto", "libc", "beside")
-HEADS = ("kernel", "own code", "runtime and driver", "TLS", "libc", "records and link, beside the cores")
+HEADS = ("kernel", "own code", "runtime and driver", "TLS", "libc and allocator", "records and link, beside the cores")
 
 
 def part_of(comm, dso, symbol):
@@ -44,6 +46,8 @@ def part_of(comm, dso, symbol):
     if dso == "[vdso]" or "libc.so" in dso or "ld-linux" in dso or "libgcc" in dso:
         return "libc"
     name = symbol.lstrip("<&*( ").removeprefix("mut ")
+    if name.startswith(ALLOCATOR):
+        return "libc"
     if any(word in name for word in CRYPTO):
         return "crypto"
     return "driver" if name.startswith(DRIVER) else "own"
