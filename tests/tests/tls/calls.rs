@@ -97,7 +97,7 @@ fn each_side_says_goodbye() {
     let mut answer = Vec::new();
     // The harness's stream ends without an error only if the server says that it is complete.
     std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(answer.starts_with(b"HTTP/1.1 422 "), "{}", String::from_utf8_lossy(&answer));
 
     // The server first: it was asked to.
     let (mut stream, _) = Conn::open(server.addr).unwrap().into_parts();
