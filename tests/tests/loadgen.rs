@@ -82,7 +82,7 @@ fn every_scenario_with_calls_counts_them_without_an_error() {
         ("calls --pairs 3 --in-flight 8 --rate 200", "calls"),
         ("calls --pairs 3 --in-flight 8 --rate 200 --arrivals poisson --via http", "calls"),
         ("stream --pairs 2 --parts 8 --size 100", "streams"),
-        ("stream --pairs 2 --parts 400 --size 4096", "streams"),
+        ("stream --pairs 2 --parts 100 --size 4096", "streams"),
         ("stream --pairs 2 --parts 8 --gap-ms 5 --via http", "streams"),
         ("oneway --pairs 2", "messages"),
         ("churn --lines 6 --pairs 3 --churn 20 --away-ms 50", "calls"),
@@ -90,7 +90,7 @@ fn every_scenario_with_calls_counts_them_without_an_error() {
         ("slow --pairs 3 --slow 4", "calls"),
     ] {
         let result = measured(&format!("{words} {}", short(&server)));
-        assert!(number(&result, counted) >= 2, "{words}: {result}");
+        assert!(number(&result, counted) >= 5, "{words}: {result}");
         assert_eq!(number(&result, "errors"), 0, "{words}: {result}");
         assert!(result[format!("{counted}_per_s")].as_f64() > Some(1.0), "{words}: {result}");
         assert!(result["server_cpu_us_per_message"].as_f64() > Some(0.0), "{words}: {result}");
