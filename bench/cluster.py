@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import pathlib
-import platform
 import re
 import resource
 import shlex
@@ -18,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from measure import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -243,26 +244,12 @@ class Cluster:
 
     def conditions(self) -> list[str]:
         """What the figures were taken under."""
-        state = "" if output("git", "status", "--porcelain", "-uno") == "" else ", with local changes"
         load = ["%.2f %.2f %.2f" % values for values in (self.load_before, os.getloadavg())]
         return [
-            f"{cpu_model()}, {os.cpu_count()} CPUs, kernel {platform.release()}, loopback, {self.began} UTC",
-            f"{output('rustc', '--version')}, {self.profile} build of {output('git', 'rev-parse', '--short', 'HEAD')}{state}",
+            f"{machine.where()}, {self.began} UTC",
+            f"{machine.answer('rustc', '--version')}, {self.profile} build of {machine.revision()}",
             f"load average before {load[0]}, after {load[1]}",
         ]
-
-
-def output(*words: str) -> str:
-    try:
-        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def cpu_model() -> str:
-    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found.group(1) if found else platform.machine()
 
 
 def quantile(values: list[float], share: float) -> float:

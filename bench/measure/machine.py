@@ -29,6 +29,16 @@ def answer(*command):
         return "unknown"
 
 
+def revision():
+    """What the programs were built of. Pages of other figures change nothing that is measured."""
+    changes = answer("git", "status", "--porcelain", "-uno", "--", ".", ":!docs/perf")
+    return answer("git", "rev-parse", "--short", "HEAD") + (", with local changes" if changes else "")
+
+
+def where():
+    return f"{processor()}, {os.cpu_count()} CPUs, kernel {platform.release()}, loopback"
+
+
 def load_average():
     return " ".join(f"{load:.2f}" for load in os.getloadavg())
 
@@ -131,13 +141,11 @@ class Machine:
         self.started = [process for process in self.started if process not in processes]
 
     def conditions(self, options):
-        changed = "" if answer("git", "status", "--porcelain", "-uno") == "" else ", with local changes"
         build = "debug" if options.debug else "release"
         rounds = "1 round" if options.rounds == 1 else f"medians of {options.rounds} rounds"
-        programs = f"{build} build of {answer('git', 'rev-parse', '--short', 'HEAD')}{changed}"
+        programs = f"{build} build of {revision()}"
         return [
-            f"{processor()}, {os.cpu_count()} CPUs, kernel {platform.release()}, loopback, "
-            f"{time.strftime('%F %H:%M', time.gmtime())} UTC",
+            f"{where()}, {time.strftime('%F %H:%M', time.gmtime())} UTC",
             f"{answer('rustc', '--version')}, {programs if options.programs is None else 'programs that were there'}",
             f"{rounds} of {options.seconds:g} s, in turns, each with new processes; load average before "
             f"{self.load_before}, after {load_average()}",
