@@ -10,6 +10,7 @@ mod backup;
 pub(crate) mod batch;
 mod dialect;
 pub mod outbox;
+pub(crate) mod rows;
 
 use std::str::FromStr;
 use std::time::Duration;

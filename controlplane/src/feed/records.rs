@@ -7,6 +7,7 @@ use landline_link::limits::{MAX_MESSAGE_BYTES, MAX_RECORD_BATCHES_IN_FLIGHT};
 use landline_link::{MAX_RECORDS, RecordAck, RecordBatch, codec};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, timeout_at};
 
 use super::server::Link;
 use super::wire::{ReadFault, Reader};
@@ -17,6 +18,9 @@ const AFTER_FAULT: Duration = Duration::from_millis(500);
 /// Records beyond which a group takes no further batch: enough that a commit costs little for each, few enough that
 /// whoever else wants to write does not wait long.
 const GROUP_RECORDS: usize = MAX_RECORDS;
+/// Time between two groups of a switch, at least: a transaction writes as many pages for a few records as for hundreds. A
+/// call that comes alone is stored at once.
+const BETWEEN_GROUPS: Duration = Duration::from_millis(25);
 
 /// Serves a node's records until its connection ends.
 pub(crate) async fn run(link: Arc<Link>, send: SendStream, recv: RecvStream) {
@@ -45,16 +49,26 @@ async fn read(link: &Link, mut reader: Reader, give: Sender<RecordBatch>) {
     }
 }
 
+/// The batches that are stored with this one: those that are there, and those that come until it is time. Nothing is
+/// waited for once the switch has sent all that it may before it is answered.
+async fn group(first: RecordBatch, take: &mut Receiver<RecordBatch>, not_before: Instant) -> Vec<RecordBatch> {
+    let mut count = first.records.len();
+    let mut group = vec![first];
+    while count < GROUP_RECORDS
+        && group.len() < MAX_RECORD_BATCHES_IN_FLIGHT
+        && let Ok(Some(batch)) = timeout_at(not_before, take.recv()).await
+    {
+        count += batch.records.len();
+        group.push(batch);
+    }
+    group
+}
+
 async fn store(link: &Link, mut send: SendStream, mut take: Receiver<RecordBatch>) {
+    let mut not_before = Instant::now();
     while let Some(first) = take.recv().await {
-        let mut count = first.records.len();
-        let mut group = vec![first];
-        while count < GROUP_RECORDS
-            && let Ok(batch) = take.try_recv()
-        {
-            count += batch.records.len();
-            group.push(batch);
-        }
+        let group = group(first, &mut take, not_before).await;
+        not_before = Instant::now() + BETWEEN_GROUPS;
         loop {
             match relay::ops::record(&link.shared.exchange, link.node, &group).await {
                 Ok(true) => break,
@@ -71,5 +85,56 @@ async fn store(link: &Link, mut send: SendStream, mut take: Receiver<RecordBatch
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const FOR_EVER: Duration = Duration::from_secs(3600);
+
+    fn batch(first: u64) -> RecordBatch {
+        RecordBatch { log: Uuid::nil(), first, records: Vec::new() }
+    }
+
+    fn places(group: &[RecordBatch]) -> Vec<u64> {
+        group.iter().map(|batch| batch.first).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_stored_together_and_nothing_is_waited_for_when_it_is_time() {
+        let (give, mut take) = channel(MAX_RECORD_BATCHES_IN_FLIGHT);
+        for first in 1..4 {
+            give.send(batch(first)).await.unwrap();
+        }
+        let group = group(batch(0), &mut take, Instant::now()).await;
+        assert_eq!(places(&group), [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn before_it_is_time_a_group_takes_what_comes_until_the_switch_may_send_no_more() {
+        let (give, mut take) = channel(1);
+        let sender = tokio::spawn(async move {
+            for first in 1..100 {
+                give.send(batch(first)).await.unwrap();
+            }
+        });
+        let not_before = Instant::now() + FOR_EVER;
+        let group =
+            tokio::time::timeout(Duration::from_secs(30), group(batch(0), &mut take, not_before)).await.unwrap();
+        assert_eq!(places(&group), (0..MAX_RECORD_BATCHES_IN_FLIGHT as u64).collect::<Vec<_>>());
+        sender.abort();
+    }
+
+    #[tokio::test]
+    async fn a_switch_that_is_gone_is_not_waited_for() {
+        let (give, mut take) = channel(1);
+        drop(give);
+        let waits = group(batch(0), &mut take, Instant::now() + FOR_EVER);
+        let group = tokio::time::timeout(Duration::from_secs(30), waits).await.unwrap();
+        assert_eq!(places(&group), [0]);
     }
 }

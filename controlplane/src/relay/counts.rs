@@ -7,15 +7,13 @@ use std::sync::LazyLock;
 use futures_util::TryStreamExt;
 use landline_link::CallRecord;
 use landline_wire::ids::AgentId;
-use sqlx::any::AnyArguments;
-use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, Row};
+use sqlx::{AnyConnection, Row};
 
 use super::model::is_good;
-use super::store::{ROWS, with_rows};
 use crate::agents::{Callers, trend::Count};
 use crate::auth::store::id;
 use crate::db::batch::{self, BATCH, batch};
+use crate::db::rows::Rows;
 use crate::db::{Result, queries};
 
 queries! {
@@ -35,15 +33,13 @@ queries! {
     FORGET_HOURS = "DELETE FROM agent_hours WHERE hour < $1";
 }
 
-/// Columns of a count.
-const COLUMNS: usize = 4;
-/// [`COUNT_HOUR`] and [`COUNT_CALLER`] with many rows.
-static COUNT_HOURS: LazyLock<String> = LazyLock::new(|| with_rows(COUNT_HOUR, COLUMNS));
-static COUNT_CALLERS: LazyLock<String> = LazyLock::new(|| with_rows(COUNT_CALLER, COLUMNS));
+/// [`COUNT_HOUR`] and [`COUNT_CALLER`] with their columns.
+static COUNT_HOURS: LazyLock<Rows> = LazyLock::new(|| Rows::of(COUNT_HOUR, 4));
+static COUNT_CALLERS: LazyLock<Rows> = LazyLock::new(|| Rows::of(COUNT_CALLER, 4));
 
 /// The queries that are not written out, by name.
 pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
-    vec![("COUNT_HOURS", &COUNT_HOURS), ("COUNT_CALLERS", &COUNT_CALLERS)]
+    [COUNT_HOURS.named("COUNT_HOURS"), COUNT_CALLERS.named("COUNT_CALLERS")].concat()
 }
 
 /// Milliseconds of an hour.
@@ -68,36 +64,17 @@ pub(crate) async fn add(tx: &mut AnyConnection, records: &[&CallRecord]) -> Resu
             *callers.entry(key).or_default() += 1;
         }
     }
-    let hours = hours.into_iter().map(|((agent, hour), (calls, good))| (agent.to_string(), hour, calls, good));
-    let bind_hour = |query: Query<'static, Any, AnyArguments>, (agent, hour, calls, good): (String, i64, i64, i64)| {
-        query.bind(agent).bind(hour).bind(calls).bind(good)
-    };
-    count(tx, (COUNT_HOUR, &COUNT_HOURS), hours.collect(), bind_hour).await?;
-    let callers = callers.into_iter().map(|((agent, caller, quarter), calls)| {
-        (agent.to_string(), caller.map(|caller| caller.to_string()).unwrap_or_default(), quarter, calls)
-    });
-    let bind_caller = |query: Query<'static, Any, AnyArguments>,
-                       (agent, caller, quarter, calls): (String, String, i64, i64)| {
-        query.bind(agent).bind(caller).bind(quarter).bind(calls)
-    };
-    count(tx, (COUNT_CALLER, &COUNT_CALLERS), callers.collect(), bind_caller).await
-}
-
-/// Writes counts by a statement for many rows, and those that are left by one for a single row.
-async fn count<T>(
-    tx: &mut AnyConnection,
-    (one, many): (&'static str, &'static str),
-    counts: Vec<T>,
-    bind: impl Fn(Query<'static, Any, AnyArguments>, T) -> Query<'static, Any, AnyArguments>,
-) -> Result<()> {
-    let mut left = counts.into_iter();
-    while left.len() >= ROWS {
-        left.by_ref().take(ROWS).fold(sqlx::query(many), &bind).execute(&mut *tx).await?;
-    }
-    for row in left {
-        bind(sqlx::query(one), row).execute(&mut *tx).await?;
-    }
-    Ok(())
+    COUNT_HOURS
+        .write(tx, hours, |query, ((agent, hour), (calls, good))| {
+            query.bind(agent.to_string()).bind(hour).bind(calls).bind(good)
+        })
+        .await?;
+    COUNT_CALLERS
+        .write(tx, callers, |query, ((agent, caller, quarter), calls)| {
+            let caller = caller.map(|caller| caller.to_string()).unwrap_or_default();
+            query.bind(agent.to_string()).bind(caller).bind(quarter).bind(calls)
+        })
+        .await
 }
 
 /// Calls to agents, and the good ones among them, in the hours after `hour`.

@@ -16,6 +16,7 @@ use super::counts;
 use super::model::milliseconds;
 use crate::auth::store::id;
 use crate::db::batch::{self, BATCH};
+use crate::db::rows::Rows;
 use crate::db::{Result, queries};
 use crate::presence::store::Reporter;
 
@@ -50,22 +51,8 @@ queries! {
                       AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = report_cursors.node AND n.boot = report_cursors.boot)";
 }
 
-/// Rows that one statement writes: the way to the database costs as much as some rows do.
-pub(crate) const ROWS: usize = 64;
-/// Columns of a call.
-const COLUMNS: usize = 8;
-/// [`INSERT_ONE`] with so many rows.
-static INSERT_ROWS: LazyLock<String> = LazyLock::new(|| with_rows(INSERT_ONE, COLUMNS));
-
-/// An insertion of one row of so many columns, with [`ROWS`] rows.
-pub(crate) fn with_rows(one: &str, columns: usize) -> String {
-    let (head, tail) = one.split_at(one.find(" ON CONFLICT").unwrap_or(one.len()));
-    let more = (1..ROWS).map(|row| {
-        let places: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!(", ({})", places.join(", "))
-    });
-    std::iter::once(head.to_owned()).chain(more).chain([tail.to_owned()]).collect()
-}
+/// [`INSERT_ONE`] with its columns.
+static INSERT: LazyLock<Rows> = LazyLock::new(|| Rows::of(INSERT_ONE, 8));
 
 /// The last latencies of each agent of a batch: at most `$65` of each, which one plain query cannot say.
 static LATENCIES_OF: LazyLock<String> = LazyLock::new(|| {
@@ -80,7 +67,7 @@ static LATENCIES_OF: LazyLock<String> = LazyLock::new(|| {
 
 /// The queries that are not written out, by name.
 pub(crate) fn made_queries() -> Vec<(&'static str, &'static str)> {
-    vec![("INSERT_ROWS", &INSERT_ROWS), ("LATENCIES_OF", &LATENCIES_OF)]
+    [INSERT.named("INSERT"), vec![("LATENCIES_OF", &LATENCIES_OF)]].concat()
 }
 
 /// How far a boot has reported: its last sequence, and the place where its unfinished listing began.
@@ -149,7 +136,7 @@ pub(crate) async fn move_place(
     Ok(query.execute(tx).await?.rows_affected() == 1)
 }
 
-fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'q, Any, AnyArguments> {
+fn bind(query: Query<'static, Any, AnyArguments>, record: &CallRecord) -> Query<'static, Any, AnyArguments> {
     query
         .bind(record.ts)
         .bind(record.from_agent_id.map(|agent| agent.to_string()))
@@ -163,16 +150,7 @@ fn bind<'q>(query: Query<'q, Any, AnyArguments>, record: &CallRecord) -> Query<'
 
 /// Stores calls, in order, and counts them per callee and hour, and per callee and caller.
 pub(crate) async fn insert(tx: &mut AnyConnection, records: &[&CallRecord]) -> Result<()> {
-    let (many, rest) = records.as_chunks::<ROWS>();
-    for rows in many {
-        rows.iter()
-            .fold(sqlx::query(INSERT_ROWS.as_str()), |query, record| bind(query, record))
-            .execute(&mut *tx)
-            .await?;
-    }
-    for record in rest {
-        bind(sqlx::query(INSERT_ONE), record).execute(&mut *tx).await?;
-    }
+    INSERT.write(tx, records, |query, record| bind(query, record)).await?;
     counts::add(tx, records).await
 }
 
