@@ -56,6 +56,20 @@ on_both! {
         assert_eq!(all[..2], ["new-log", "r31"]);
     }
 
+    async fn every_record_is_stored_in_its_place_however_many_come_at_once(world) {
+        let bot = world.register("Echo").await;
+        let switch = world.switch(1).await;
+        let mut next = 0;
+        // Statements write 64, 16, 4 rows and one.
+        for count in [64 + 64 + 16 + 4 + 1, 3, 16 + 4 + 1, 1] {
+            let records = (next..next + count).map(|n| call(None, &bot, &format!("r{n}"), 200, 1)).collect();
+            world.record_batches(&switch, &[switch.batch(next, records)]).await;
+            next += count;
+        }
+        let newest_first: Vec<_> = (0..next).rev().map(|n| format!("r{n}")).collect();
+        assert_eq!(ids(&world.get("/v1/relay/recent?limit=200").await.ok(200)), newest_first);
+    }
+
     async fn what_a_switch_lost_is_counted_and_the_rest_is_taken(world) {
         let bot = world.register("Echo").await;
         let switch = world.switch(1).await;
