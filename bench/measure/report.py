@@ -8,11 +8,20 @@ NOTES = {
     "one-way": "The agents' protocol has no message without an answer: on the switch and on tokio-tungstenite each is a "
                "call whose answer is empty, and costs that too; on NATS it is published, and nothing comes back.",
     "across": "The server has both cores, and the load shares them.",
-    "attach": "CPU of the switch only: what the exchange does for a session is not in it.",
+    "stream": "On NATS parts are messages to the inbox of a request. A message is a part, or what asked for them.",
+    "attach": "CPU of the switch only: what the exchange does for a session is not in it. nats-server asks nobody who it "
+              "is.",
 }
 
 
-RATES = {"calls": "calls/s", "oneway": "messages/s", "storm": "lines/s"}
+# A scenario's rate: what it is called, and the load generator's key.
+RATES = {
+    "calls": ("calls/s", "calls_per_s"),
+    "mixed": ("calls/s", "calls_per_s"),
+    "oneway": ("messages/s", "messages_per_s"),
+    "stream": ("parts/s", "parts_per_s"),
+    "storm": ("lines/s", "lines_back_per_s"),
+}
 
 
 def bound(goal):
@@ -52,7 +61,8 @@ def number(value, digits=0):
 
 def shape_table(results, shape):
     digits = 2 if shape.key == CPU else 0
-    rows = [f"| | {shape.unit} | Landline ÷ this | each round | {RATES[shape.scenario]} | p50 µs | p99 µs |",
+    rate, rate_key = RATES[shape.scenario]
+    rows = [f"| | {shape.unit} | Landline ÷ this | each round | {rate} | p50 µs | p99 µs |",
             "|---|---|---|---|---|---|---|"]
     for server in shape.servers:
         if not results.has(shape.name, server):
@@ -60,10 +70,8 @@ def shape_table(results, shape):
         median = lambda key: results.median(shape.name, server, key)
         each = " ".join(number(value, digits) for value in results.each(shape.name, server, shape.key))
         ratio = results.ratio(shape.name, shape.ours, server, shape.key)
-        rate = next((rate for key in ("calls_per_s", "messages_per_s", "lines_back_per_s")
-                     if (rate := median(key)) is not None), None)
         rows.append(f"| {LABELS[server]} | {number(median(shape.key), digits)} | {number(ratio, 2)} | {each} "
-                    f"| {number(rate)} | {number(median('p50_us'))} | {number(median('p99_us'))} |")
+                    f"| {number(median(rate_key))} | {number(median('p50_us'))} | {number(median('p99_us'))} |")
     return [*rows, ""]
 
 

@@ -136,17 +136,19 @@ pub struct Outbox {
     pub queue: RefCell<BytesMut>,
     half: RefCell<Option<WriteHalf>>,
     is_writing: Cell<bool>,
+    is_last: Cell<bool>,
 }
 
 impl Outbox {
     /// Of one connection.
     pub fn new(half: WriteHalf) -> Rc<Self> {
-        Rc::new(Self { queue: RefCell::default(), half: RefCell::new(Some(half)), is_writing: Cell::new(false) })
+        let (queue, half) = (RefCell::default(), RefCell::new(Some(half)));
+        Rc::new(Self { queue, half, is_writing: Cell::new(false), is_last: Cell::new(false) })
     }
 
     /// Sees to it that everything queued is written. An error is left to who reads: the connection is broken there too.
     pub fn flush(self: &Rc<Self>) {
-        if self.is_writing.get() || self.queue.borrow().is_empty() {
+        if self.is_writing.get() || (self.queue.borrow().is_empty() && !self.is_last.get()) {
             return;
         }
         let Some(mut half) = self.half.take() else { return };
@@ -163,9 +165,19 @@ impl Outbox {
                 }
                 spare = written;
             }
+            outbox.is_writing.set(false);
+            if outbox.is_last.get() {
+                // Dropping the half ends what is sent.
+                return;
+            }
             outbox.queue.replace(spare);
             outbox.half.replace(Some(half));
-            outbox.is_writing.set(false);
         });
+    }
+
+    /// Writes what is queued and ends what is sent. What is queued afterwards is written by nobody.
+    pub fn close(self: &Rc<Self>) {
+        self.is_last.set(true);
+        self.flush();
     }
 }

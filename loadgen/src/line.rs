@@ -4,27 +4,22 @@
 //! [`Reader`] and a [`Wire`], so that calls can be sent while an answer is awaited.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, Shutdown};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use bytes::{Bytes, BytesMut};
 use landline_wire::frame::{Frame, Request, Response, decode};
 use landline_wire::session::client::{Client, Dial, Event};
-use socket2::SockRef;
 
 use crate::agents::Agent;
 use crate::connection::{Connection, Outbox, ReadHalf};
 use crate::http::Origin;
-use crate::random;
+use crate::{net, random};
 
 /// How long a dial may take: longer than the relay's own bound, so that it can say why it refused.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
-
-/// How long a descriptor is awaited that does not become free.
-const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where lines go.
 #[derive(Debug, Clone)]
@@ -152,11 +147,8 @@ impl Line {
 
     /// Ends the connection without a farewell, and waits until its descriptor is free again.
     pub async fn cut(mut self) {
-        let open = OpenSocket::of(&self.stream);
-        // SAFETY: the descriptor is the stream's, which outlives this use.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(self.stream.as_raw_fd()) };
-        // What is cut already needs no cutting. Afterwards the line reads its end.
-        let _ = SockRef::from(&borrowed).shutdown(Shutdown::Both);
+        let open = net::cut(&self.stream);
+        // Reads its end.
         let _ = self.stay(|| {}).await;
         drop(self);
         open.until_closed().await;
@@ -167,36 +159,6 @@ impl Line {
         let (read, write) = self.stream.split();
         let wire = Rc::new(Wire { client: RefCell::new(self.client), outbox: Outbox::new(write) });
         (Reader { half: read, buf: self.buf, wire: wire.clone() }, wire)
-    }
-}
-
-/// One socket of this process. io_uring closes it when the last operation on it has ended, and the kernel hands out the
-/// ends of operations twenty at a time: of many sockets that are dropped together, most stay for a while.
-struct OpenSocket {
-    descriptor: RawFd,
-    inode: Option<u64>,
-}
-
-impl OpenSocket {
-    fn of(stream: &Connection) -> Self {
-        let descriptor = stream.as_raw_fd();
-        Self { descriptor, inode: inode(descriptor) }
-    }
-
-    async fn until_closed(&self) {
-        let deadline = Instant::now() + CLOSE_LIMIT;
-        while self.inode.is_some() && inode(self.descriptor) == self.inode && Instant::now() < deadline {
-            monoio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
-/// What is behind a descriptor, whose number may long belong to another socket.
-fn inode(descriptor: RawFd) -> Option<u64> {
-    // SAFETY: plain data, for which zeros are legal; the call fills it or fails, whatever the descriptor is.
-    unsafe {
-        let mut about: libc::stat = std::mem::zeroed();
-        (libc::fstat(descriptor, &raw mut about) == 0).then_some(about.st_ino)
     }
 }
 

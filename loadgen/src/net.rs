@@ -1,8 +1,9 @@
-//! Sockets: connecting, reading and writing.
+//! Sockets: connecting, reading, writing and cutting.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use monoio::buf::IoBufMut;
@@ -14,6 +15,9 @@ use crate::runtime;
 
 /// Bytes read at once, at least.
 const READ_BYTES: usize = 16 << 10;
+
+/// How long a descriptor is awaited that does not become free.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Connects, from a source address if one is given.
 ///
@@ -83,4 +87,41 @@ pub async fn write<S: AsyncWriteRent>(stream: &mut S, out: BytesMut) -> (io::Res
     let (result, mut out) = stream.write_all(out).await;
     out.clear();
     (result.map(drop), out)
+}
+
+/// Ends a connection in both directions, without a farewell: whoever reads it meets its end. The socket is closed when
+/// its owner has dropped it, and some time later its descriptor is free again.
+pub fn cut(stream: &impl AsRawFd) -> OpenSocket {
+    let descriptor = stream.as_raw_fd();
+    // SAFETY: the descriptor is the stream's, which outlives this use.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    // What is cut already needs no cutting.
+    let _ = SockRef::from(&borrowed).shutdown(Shutdown::Both);
+    OpenSocket { descriptor, inode: inode(descriptor) }
+}
+
+/// One socket of this process. io_uring closes it when the last operation on it has ended, and the kernel hands out the
+/// ends of operations twenty at a time: of many sockets that are dropped together, most stay for a while.
+pub struct OpenSocket {
+    descriptor: RawFd,
+    inode: Option<u64>,
+}
+
+impl OpenSocket {
+    /// Waits until its descriptor is free again, but not for ever.
+    pub async fn until_closed(&self) {
+        let deadline = Instant::now() + CLOSE_LIMIT;
+        while self.inode.is_some() && inode(self.descriptor) == self.inode && Instant::now() < deadline {
+            monoio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// What is behind a descriptor, whose number may long belong to another socket.
+fn inode(descriptor: RawFd) -> Option<u64> {
+    // SAFETY: plain data, for which zeros are legal; the call fills it or fails, whatever the descriptor is.
+    unsafe {
+        let mut about: libc::stat = std::mem::zeroed();
+        (libc::fstat(descriptor, &raw mut about) == 0).then_some(about.st_ino)
+    }
 }

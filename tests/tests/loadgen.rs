@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
 use landline_tests::http::once;
@@ -46,6 +46,18 @@ fn measured(words: &str) -> Value {
     let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     assert_eq!(result["scenario"].as_str(), words.split(' ').next(), "{result}");
     result
+}
+
+/// Waits until a process has said this on stderr, which must stay open for what it says later.
+fn until_said(child: &mut Child, words: &str) -> ChildStderr {
+    let mut log = child.stderr.take().expect("piped");
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(words) {
+        let mut byte = [0];
+        assert_eq!(log.read(&mut byte).expect("its stderr"), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    log
 }
 
 fn number(result: &Value, key: &str) -> u64 {
@@ -277,13 +289,7 @@ fn all_lines_are_back_after_the_server_was_restarted() {
     let mut server = Server::up(&data, &["--listen", &listen]);
     let words = format!("storm --lines 40 --trigger server --url {} --seconds 60 --warmup 0.2 --json", server.url);
     let mut child = loadgen(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut log = child.stderr.take().expect("piped");
-    let mut said = Vec::new();
-    while !String::from_utf8_lossy(&said).contains("restart the server now") {
-        let mut byte = [0];
-        assert_eq!(log.read(&mut byte).expect("its stderr"), 1, "{}", String::from_utf8_lossy(&said));
-        said.push(byte[0]);
-    }
+    let _log = until_said(&mut child, "restart the server now");
     server.kill();
     // The kernel takes a killed process's rings down by itself, and its listener with them: a moment later.
     let mut again = vec!["up", "--listen", &listen, "--rate-limits", "off"];
@@ -365,34 +371,97 @@ fn a_run_in_which_nothing_worked_fails_and_one_with_errors_says_which() {
     assert!(number(&result, "calls") == 0 && number(&result, "errors") > 0, "{result}");
 }
 
-#[test]
-fn the_same_work_runs_on_nats() {
-    let port = free_port();
-    let log = Data::new();
+/// A NATS server that ends with the test.
+struct Nats(Child);
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A NATS server on this port, if the program is installed.
+fn nats_server(port: u16, log: &Data) -> Option<Nats> {
     let mut command = Command::new("nats-server");
     command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-l"]).arg(log.beside("nats.log"));
-    let Ok(mut nats) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+    let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
         eprintln!("skipped: nats-server is not installed (apt-get install nats-server)");
-        return;
+        return None;
     };
-    let target = format!("--target nats://127.0.0.1:{port} --server-pid {} --seconds 0.7 --warmup 0.2", nats.id());
-    let result = std::panic::catch_unwind(|| {
-        wait::eventually(wait::SOON, "nats-server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        for (words, counted) in [
-            ("calls --pairs 4 --in-flight 4", "calls"),
-            ("calls --pairs 2 --in-flight 8 --rate 200", "calls"),
-            ("oneway --pairs 3", "messages"),
-            ("idle --lines 50 --threads 2", "lines_at_end"),
-        ] {
-            let result = measured(&format!("{words} {target}"));
-            assert!(number(&result, counted) >= 20, "{words}: {result}");
-            assert_eq!((number(&result, "errors"), result["via"].as_str()), (0, Some("nats")), "{words}: {result}");
-            assert_documented(&result);
+    let nats = Nats(child);
+    wait::eventually(wait::SOON, "nats-server", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    Some(nats)
+}
+
+#[test]
+fn the_same_work_runs_on_nats() {
+    let (port, log) = (free_port(), Data::new());
+    let Some(nats) = nats_server(port, &log) else { return };
+    let target = format!("--target nats://127.0.0.1:{port} --server-pid {}", nats.0.id());
+    for (words, counted) in [
+        ("calls --pairs 4 --in-flight 4", "calls"),
+        ("calls --pairs 2 --in-flight 8 --rate 200", "calls"),
+        ("stream --pairs 2 --parts 8 --size 100", "streams"),
+        // More than a window: parts stop unless the caller grants more.
+        ("stream --pairs 2 --parts 400 --size 4096", "streams"),
+        ("stream --pairs 2 --in-flight 2 --parts 8 --gap-ms 5", "streams"),
+        ("oneway --pairs 3", "messages"),
+        ("idle --lines 50 --threads 2", "lines_at_end"),
+        ("storm --lines 100 --threads 2 --seconds 30", "lines_back"),
+        ("churn --lines 6 --pairs 3 --in-flight 4 --churn 40 --away-ms 50", "calls"),
+        ("mixed --pairs 6 --in-flight 2 --lines 20", "calls"),
+        ("slow --pairs 3 --slow 4", "calls"),
+    ] {
+        // The last of two equal options counts.
+        let result = measured(&words.replacen(' ', &format!(" {target} --seconds 0.7 --warmup 0.2 "), 1));
+        assert!(number(&result, counted) >= 5, "{words}: {result}");
+        assert_eq!((number(&result, "errors"), result["via"].as_str()), (0, Some("nats")), "{words}: {result}");
+        assert_documented(&result);
+        if !matches!(counted, "lines_at_end" | "lines_back") {
+            assert_eq!(number(&result, "sent"), number(&result, "ended"), "{words}: {result}");
+            assert!(result["server_cpu_us_per_message"].as_f64() > Some(0.0), "{words}: {result}");
         }
-    });
-    let _ = nats.kill();
-    let _ = nats.wait();
-    if let Err(panic) = result {
-        std::panic::resume_unwind(panic);
+        match words.split(' ').next() {
+            Some("stream") => {
+                assert!(number(&result, "first_part_p50_us") > 0 && number(&result, "gap_p99_us") > 0, "{result}");
+            }
+            Some("storm") => assert_eq!((number(&result, "lines_up"), number(&result, "lines_at_end")), (100, 100)),
+            Some("churn") => {
+                assert!(number(&result, "lines_closed") > 1 && number(&result, "lines_back") > 1, "{result}");
+                assert_eq!(number(&result, "failed_while_up"), 0, "{result}");
+                assert!(number(&result["refused_by_code"], "no responders") > 0, "{result}");
+            }
+            Some("mixed") => {
+                let kinds = ["small", "middle", "large", "stream"];
+                let sum: u64 = kinds.iter().map(|kind| number(&result, &format!("{kind}_calls"))).sum();
+                assert_eq!((sum, number(&result, "lines_at_end")), (number(&result, "calls"), 20), "{result}");
+            }
+            Some("slow") => {
+                // Nobody refuses them: their callers give up.
+                assert!(number(&result, "unread_calls") > 0, "{result}");
+                assert!(number(&result["refused_by_code"], "timeout") > 0, "{result}");
+            }
+            _ => {}
+        }
     }
+}
+
+#[test]
+fn all_lines_are_back_after_a_nats_server_was_restarted() {
+    let (port, log) = (free_port(), Data::new());
+    let Some(nats) = nats_server(port, &log) else { return };
+    let words = format!("storm --lines 40 --trigger server --target nats://127.0.0.1:{port} --seconds 60 --warmup 0.2");
+    let mut child =
+        loadgen(&format!("{words} --json")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let _log = until_said(&mut child, "restart the server now");
+    drop(nats);
+    // Dials fail meanwhile, and are made again.
+    std::thread::sleep(Duration::from_millis(300));
+    let _again = nats_server(port, &log);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{:?}", output.status);
+    let result: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((number(&result, "lines_up"), number(&result, "lines_back")), (40, 40), "{result}");
+    assert!(number(&result, "errors") > 0, "{result}");
 }

@@ -9,7 +9,7 @@ pub use scenarios::{
     CallsArgs, ChurnArgs, DirectoryArgs, IdleArgs, MixedArgs, OnewayArgs, RawArgs, RawServerArgs, RegisterArgs,
     SearchArgs, SlowArgs, StormArgs, StreamArgs, Trigger, Via,
 };
-pub use shared::{Arrivals, Open, Run, Shape, Sources, Target};
+pub use shared::{Arrivals, Open, Run, Server, Shape, Sources, Target};
 
 /// Load on a Landline server, or the same on NATS.
 #[derive(Debug, Parser)]
@@ -97,6 +97,8 @@ mod tests {
             "oneway --target http://127.0.0.1:4222",
             "calls --arrivals poisson",
             "churn --lines 0",
+            "stream --via http --target nats://127.0.0.1:4222",
+            "register --target nats://127.0.0.1:4222",
         ] {
             let words = ["landline-loadgen"].into_iter().chain(bad.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{bad}");

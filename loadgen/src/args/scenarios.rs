@@ -1,12 +1,12 @@
 //! Options of each scenario.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use super::shared::{Open, Run, Shape, Sources, Target, at_least_one, positive};
+use super::shared::{Open, Run, Server, Shape, Sources, Target, at_least_one, positive};
 
 /// How calls enter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,14 +31,11 @@ impl Via {
 #[derive(Debug, Clone, Args)]
 pub struct CallsArgs {
     /// How calls enter.
-    #[arg(long, value_enum, default_value = "ws")]
+    #[arg(long, value_enum, default_value = "ws", conflicts_with = "nats")]
     pub via: Via,
-    /// A NATS server to call on instead (request and reply).
-    #[arg(long, value_name = "nats://HOST:PORT", value_parser = nats_address, conflicts_with = "via")]
-    pub target: Option<SocketAddr>,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The load.
     #[command(flatten)]
     pub shape: Shape,
@@ -54,7 +51,7 @@ pub struct CallsArgs {
 #[derive(Debug, Clone, Args)]
 pub struct StreamArgs {
     /// How calls enter.
-    #[arg(long, value_enum, default_value = "ws")]
+    #[arg(long, value_enum, default_value = "ws", conflicts_with = "nats")]
     pub via: Via,
     /// Pairs of a caller and a callee.
     #[arg(long, default_value = "16", value_parser = at_least_one)]
@@ -73,7 +70,7 @@ pub struct StreamArgs {
     pub gap_ms: u64,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The run.
     #[command(flatten)]
     pub run: Run,
@@ -82,9 +79,6 @@ pub struct StreamArgs {
 /// `oneway`
 #[derive(Debug, Clone, Args)]
 pub struct OnewayArgs {
-    /// A NATS server to publish on instead.
-    #[arg(long, value_name = "nats://HOST:PORT", value_parser = nats_address)]
-    pub target: Option<SocketAddr>,
     /// Pairs of a sender and a receiver.
     #[arg(long, default_value = "16", value_parser = at_least_one)]
     pub pairs: usize,
@@ -96,7 +90,7 @@ pub struct OnewayArgs {
     pub size: usize,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The run.
     #[command(flatten)]
     pub run: Run,
@@ -105,9 +99,6 @@ pub struct OnewayArgs {
 /// `idle`
 #[derive(Debug, Clone, Args)]
 pub struct IdleArgs {
-    /// A NATS server to hold connections on instead, each with one subscription.
-    #[arg(long, value_name = "nats://HOST:PORT", value_parser = nats_address)]
-    pub target: Option<SocketAddr>,
     /// Lines to open, each by an agent of its own. They are measured for --seconds, beginning --warmup after the last.
     #[arg(long, default_value = "1000", value_parser = at_least_one)]
     pub lines: usize,
@@ -116,7 +107,7 @@ pub struct IdleArgs {
     pub sources: Sources,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The run.
     #[command(flatten)]
     pub run: Run,
@@ -149,7 +140,7 @@ pub struct StormArgs {
     pub sources: Sources,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The run. It ends when all lines are back, after --seconds at the latest.
     #[command(flatten)]
     pub run: Run,
@@ -178,7 +169,7 @@ pub struct ChurnArgs {
     pub size: usize,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// At a rate.
     #[command(flatten)]
     pub open: Open,
@@ -192,7 +183,7 @@ pub struct ChurnArgs {
 #[derive(Debug, Clone, Args)]
 pub struct MixedArgs {
     /// How calls enter.
-    #[arg(long, value_enum, default_value = "ws")]
+    #[arg(long, value_enum, default_value = "ws", conflicts_with = "nats")]
     pub via: Via,
     /// Idle lines beside the callers.
     #[arg(long, default_value_t = 200)]
@@ -202,7 +193,7 @@ pub struct MixedArgs {
     pub sources: Sources,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The load.
     #[command(flatten)]
     pub shape: Shape,
@@ -217,13 +208,13 @@ pub struct MixedArgs {
 /// `slow`
 #[derive(Debug, Clone, Args)]
 pub struct SlowArgs {
-    /// Readers that stop: in turns an HTTP caller that leaves its stream unread, and an agent that leaves its calls
-    /// unread.
+    /// Readers that stop: in turns a caller (over HTTP, or on NATS) that leaves its stream unread, and an agent that
+    /// leaves its calls unread.
     #[arg(long, default_value = "16", value_parser = at_least_one)]
     pub slow: usize,
     /// Where to.
     #[command(flatten)]
-    pub server: Target,
+    pub server: Server,
     /// The others.
     #[command(flatten)]
     pub shape: Shape,
@@ -305,13 +296,6 @@ pub struct RawServerArgs {
     /// Where to listen; port 0 is free choice. The first line on stdout is `ready ADDR`.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-}
-
-fn nats_address(text: &str) -> anyhow::Result<SocketAddr> {
-    let authority = text.strip_prefix("nats://").context("a target begins with nats://")?.trim_end_matches('/');
-    let full = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:4222") };
-    let mut found = full.to_socket_addrs().with_context(|| format!("cannot resolve {full}"))?;
-    found.next().with_context(|| format!("{full} has no address"))
 }
 
 fn part_bytes(text: &str) -> anyhow::Result<usize> {

@@ -1,11 +1,23 @@
 //! Options that several scenarios have.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
-/// Where the server is and how agents get there.
+/// The server under load: a relay, or one of NATS.
+#[derive(Debug, Clone, Args)]
+pub struct Server {
+    /// A NATS server to run the same on instead.
+    #[arg(long = "target", value_name = "nats://HOST:PORT", value_parser = nats_address)]
+    pub nats: Option<SocketAddr>,
+    /// The relay.
+    #[command(flatten)]
+    pub relay: Target,
+}
+
+/// Where the relay is and how agents get there.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The server, such as http://127.0.0.1:7300.
@@ -110,6 +122,13 @@ pub struct Run {
     /// Exit with 1 after any error. Otherwise only if nothing worked.
     #[arg(long)]
     pub strict: bool,
+}
+
+fn nats_address(text: &str) -> anyhow::Result<SocketAddr> {
+    let authority = text.strip_prefix("nats://").context("a target begins with nats://")?.trim_end_matches('/');
+    let full = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:4222") };
+    let mut found = full.to_socket_addrs().with_context(|| format!("cannot resolve {full}"))?;
+    found.next().with_context(|| format!("{full} has no address"))
 }
 
 pub(super) fn at_least_one(text: &str) -> anyhow::Result<usize> {

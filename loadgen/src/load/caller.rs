@@ -21,8 +21,8 @@ const GRANT_STEP: usize = WINDOW_BYTES / 4;
 pub trait Carrier: 'static {
     /// Queues a call.
     fn call(&self, id: u64, peer: &str, ask: &Ask);
-    /// Queues leave for so many more bytes of an answer in parts.
-    fn grant(&self, id: u64, bytes: usize);
+    /// Queues leave for so many more bytes of this peer's answer in parts.
+    fn grant(&self, id: u64, peer: &str, bytes: usize);
     /// Sends what is queued.
     fn flush(&self);
 }
@@ -84,9 +84,10 @@ impl<C: Carrier> Caller<C> {
         let script = self.script.borrow();
         note_part(open, &script.asks[open.ask], body.len(), &self.recorder);
         if more {
+            open.silent_sweeps = 0;
             open.ungranted += body.len();
             if open.ungranted >= GRANT_STEP {
-                self.carrier.grant(id, std::mem::take(&mut open.ungranted));
+                self.carrier.grant(id, &script.peers[open.peer].id, std::mem::take(&mut open.ungranted));
             }
             return Ok(());
         }
@@ -121,6 +122,20 @@ impl<C: Carrier> Caller<C> {
             caller.start();
         });
         Ok(())
+    }
+
+    /// Is this call on its way?
+    pub fn is_open(&self, id: u64) -> bool {
+        self.slots.borrow_mut().get(id).is_some()
+    }
+
+    /// One sweep over the open calls: those of which nothing was heard in so many have failed.
+    pub fn give_up(self: &Rc<Self>, sweeps: u8, code: &str, detail: &str) {
+        let silent = self.slots.borrow_mut().sweep(sweeps);
+        for id in silent {
+            // It is open: the sweep found it.
+            let _ = self.failed(id, code, detail);
+        }
     }
 
     /// What carries the calls.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -18,7 +19,7 @@ use crate::measure::Recorder;
 
 /// One caller's connections share when calls begin.
 pub struct HttpCaller {
-    relay: Rc<Relay>,
+    relay: Arc<Relay>,
     agent: Agent,
     source: Option<IpAddr>,
     intake: Rc<Intake>,
@@ -41,7 +42,7 @@ const MOST_REST: Duration = Duration::from_secs(50);
 impl HttpCaller {
     /// A caller that calls as this agent.
     pub fn new(
-        relay: Rc<Relay>,
+        relay: Arc<Relay>,
         agent: Agent,
         source: Option<IpAddr>,
         intake: Rc<Intake>,

@@ -6,13 +6,14 @@
 //! | [`slots`] | calls that are open, and when waiting ones were meant to begin |
 //! | [`caller`] | a caller that keeps its slots full, whatever carries its calls |
 //! | [`ws`], [`http`] | the two ways into a relay |
-//! | [`callee`] | the agent that answers |
+//! | [`callee`], [`parts`] | the agent that answers, in parts if they are asked for |
 //! | [`pacer`] | calls at a rate |
 
 pub mod callee;
 pub mod caller;
 pub mod http;
 pub mod pacer;
+pub mod parts;
 pub mod script;
 pub mod slots;
 pub mod ws;

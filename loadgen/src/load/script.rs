@@ -114,6 +114,8 @@ pub struct Open {
     pub bytes: usize,
     /// Of those, not yet granted again.
     pub ungranted: usize,
+    /// Sweeps since it was sent, or its last part came; see [`Slots::sweep`](super::slots::Slots::sweep).
+    pub silent_sweeps: u8,
 }
 
 /// What one caller does.
@@ -150,7 +152,7 @@ impl Script {
             }
         }
         let epoch = self.peers[peer].is_up.get().then(|| self.peers[peer].epoch.get());
-        Open { start, last: None, ask, peer, epoch, bytes: 0, ungranted: 0 }
+        Open { start, last: None, ask, peer, epoch, bytes: 0, ungranted: 0, silent_sweeps: 0 }
     }
 
     /// Was the peer's line up all the time since the call was sent?
@@ -207,7 +209,7 @@ mod tests {
         let script = Script::new(vec![Peer::up("p".into())], asks, Choices::new(1, 1));
         let open = |ask, bytes| {
             let start = Instant::now();
-            Open { start, last: None, ask, peer: 0, epoch: Some(0), bytes, ungranted: 0 }
+            Open { start, last: None, ask, peer: 0, epoch: Some(0), bytes, ungranted: 0, silent_sweeps: 0 }
         };
         assert!(script.is_right(&open(0, 4), Some(b"abcd")) && !script.is_right(&open(0, 4), Some(b"abcx")));
         assert!(script.is_right(&open(1, 0), Some(b"")) && !script.is_right(&open(1, 1), Some(b"x")));

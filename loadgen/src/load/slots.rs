@@ -58,6 +58,18 @@ impl Slots {
         self.free.push(self.slot(id));
     }
 
+    /// Counts one more sweep of every open call, and gives those that were silent for so many.
+    pub fn sweep(&mut self, patience: u8) -> Vec<u64> {
+        let mut silent = Vec::new();
+        for (id, call) in self.open.iter_mut().flatten() {
+            call.silent_sweeps = call.silent_sweeps.saturating_add(1);
+            if call.silent_sweeps >= patience {
+                silent.push(*id);
+            }
+        }
+        silent
+    }
+
     /// Calls that are open.
     pub fn number_open(&self) -> usize {
         self.open.iter().flatten().count()
@@ -136,7 +148,16 @@ mod tests {
     use super::*;
 
     fn call() -> Open {
-        Open { start: Instant::now(), last: None, ask: 0, peer: 0, epoch: None, bytes: 0, ungranted: 0 }
+        Open {
+            start: Instant::now(),
+            last: None,
+            ask: 0,
+            peer: 0,
+            epoch: None,
+            bytes: 0,
+            ungranted: 0,
+            silent_sweeps: 0,
+        }
     }
 
     #[test]
@@ -164,6 +185,21 @@ mod tests {
         assert!(slots.open(call()).is_some() && slots.open(call()).is_none());
         slots.free(id);
         assert!(slots.open(call()).is_some());
+    }
+
+    #[test]
+    fn a_call_is_silent_after_so_many_sweeps_without_a_sign_of_it() {
+        let mut slots = Slots::new(2);
+        let (first, second) = (slots.open(call()).unwrap(), slots.open(call()).unwrap());
+        assert!(slots.sweep(3).is_empty());
+        slots.get(second).unwrap().silent_sweeps = 0;
+        assert!(slots.sweep(3).is_empty());
+        assert_eq!(slots.sweep(3), [first]);
+        assert!(slots.take(first).is_some());
+        slots.free(first);
+        let third = slots.open(call()).unwrap();
+        assert_eq!(slots.sweep(3), [second]);
+        assert_ne!(third, first);
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Carrier for Rc<Wire> {
         self.send(&Frame::Call(Call { id, to: peer, path, body: &ask.body, ..Call::default() }));
     }
 
-    fn grant(&self, id: u64, bytes: usize) {
+    fn grant(&self, id: u64, _peer: &str, bytes: usize) {
         self.send(&Frame::Credit { id, bytes: bytes as u64 });
     }
 

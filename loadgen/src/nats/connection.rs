@@ -1,5 +1,10 @@
 //! A connection to a NATS server.
+//!
+//! A [`Client`] that will be silent stays one: it waits without a buffer. One that carries messages is split into a
+//! [`Reader`] and a [`Wire`], so that it can send while it waits.
 
+use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,27 +19,101 @@ use crate::net;
 /// How long the server may take to say that it is ready.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
 
-/// Connects, subscribes if something is wanted, and waits until the server has taken all of it.
-///
-/// # Errors
-/// Refused, or it took too long.
-pub async fn dial(
-    addr: SocketAddr,
-    source: Option<IpAddr>,
-    subject: Option<&str>,
-) -> anyhow::Result<(Reader, Rc<Wire>)> {
-    let (read, write) = Connection::plain(net::connect(addr, source).await?).split();
-    let wire = Rc::new(Wire { outbox: Outbox::new(write) });
-    protocol::connect(&mut wire.outbox.queue.borrow_mut());
-    if let Some(subject) = subject {
-        wire.subscribe(subject, 1);
+/// A connection that is up and silent.
+pub struct Client {
+    stream: Connection,
+    buf: BytesMut,
+    out: BytesMut,
+}
+
+impl Client {
+    /// Connects, subscribes, and waits until the server has taken all of it.
+    ///
+    /// # Errors
+    /// Refused, or it took too long.
+    pub async fn dial(addr: SocketAddr, source: Option<IpAddr>, subjects: &[String]) -> anyhow::Result<Self> {
+        match monoio::time::timeout(DIAL_LIMIT, Self::dial_without_limit(addr, source, subjects)).await {
+            Ok(result) => result,
+            Err(_) => bail!("no PONG within {} s", DIAL_LIMIT.as_secs()),
+        }
     }
-    wire.outbox.queue.borrow_mut().extend_from_slice(b"PING\r\n");
-    wire.flush();
-    let mut reader = Reader { half: read, buf: BytesMut::new(), wire: wire.clone() };
-    match monoio::time::timeout(DIAL_LIMIT, reader.until_pong()).await {
-        Ok(result) => result.map(|()| (reader, wire)),
-        Err(_) => bail!("no PONG within {} s", DIAL_LIMIT.as_secs()),
+
+    async fn dial_without_limit(addr: SocketAddr, source: Option<IpAddr>, subjects: &[String]) -> anyhow::Result<Self> {
+        let stream = Connection::plain(net::connect(addr, source).await?);
+        let mut client = Self { stream, buf: BytesMut::new(), out: BytesMut::new() };
+        protocol::connect(&mut client.out);
+        for (number, subject) in subjects.iter().enumerate() {
+            protocol::subscribe(&mut client.out, subject, number + 1);
+        }
+        protocol::ping(&mut client.out);
+        loop {
+            match protocol::next(&mut client.buf)? {
+                Some(Operation::Pong) => return Ok(client),
+                Some(Operation::Ping) => protocol::pong(&mut client.out),
+                Some(Operation::Error(why)) => bail!("{why}"),
+                Some(_) => {}
+                None => client.turn().await?,
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> io::Result<()> {
+        self.write().await?;
+        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), 0).await;
+        self.buf = buf;
+        result
+    }
+
+    async fn write(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
+        self.out = out;
+        result
+    }
+
+    /// Stays connected and silent. `answered` is called for each ping that was answered.
+    ///
+    /// # Errors
+    /// The connection ended, or a message came.
+    pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<Infallible> {
+        loop {
+            match protocol::next(&mut self.buf)? {
+                Some(Operation::Ping) => {
+                    protocol::pong(&mut self.out);
+                    self.write().await?;
+                    answered();
+                }
+                Some(Operation::Message(_)) => bail!("a silent connection was sent a message"),
+                Some(Operation::Error(why)) => bail!("{why}"),
+                Some(_) => {}
+                None => {
+                    if self.buf.is_empty() {
+                        // An idle connection holds no buffer: there may be many thousands of them.
+                        (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
+                        self.stream.readable().await?;
+                    }
+                    self.turn().await?;
+                }
+            }
+        }
+    }
+
+    /// Ends the connection, and waits until its descriptor is free again.
+    pub async fn cut(mut self) {
+        let open = net::cut(&self.stream);
+        // Reads its end.
+        let _ = self.stay(|| {}).await;
+        drop(self);
+        open.until_closed().await;
+    }
+
+    /// The two halves of a connection that carries messages.
+    pub fn split(self) -> (Reader, Rc<Wire>) {
+        let (half, write) = self.stream.split();
+        let wire = Rc::new(Wire { outbox: Outbox::new(write) });
+        (Reader { half, buf: self.buf, wire: wire.clone() }, wire)
     }
 }
 
@@ -56,14 +135,14 @@ impl Wire {
         protocol::publish(&mut self.outbox.queue.borrow_mut(), subject, None, &number, rest);
     }
 
-    /// Queues a subscription.
-    pub fn subscribe(&self, subject: &str, number: usize) {
-        protocol::subscribe(&mut self.outbox.queue.borrow_mut(), subject, number);
-    }
-
     /// Writes what is queued.
     pub fn flush(&self) {
         self.outbox.flush();
+    }
+
+    /// Ends the connection: NATS has no farewell.
+    pub fn close(&self) {
+        self.outbox.close();
     }
 }
 
@@ -75,54 +154,24 @@ pub struct Reader {
 }
 
 impl Reader {
-    async fn next(&mut self) -> anyhow::Result<Operation> {
-        loop {
-            match protocol::next(&mut self.buf)? {
-                Some(Operation::Ping) => {
-                    self.wire.outbox.queue.borrow_mut().extend_from_slice(b"PONG\r\n");
-                    return Ok(Operation::Ping);
-                }
-                Some(Operation::Error(why)) => bail!("{why}"),
-                Some(operation) => return Ok(operation),
-                None => {}
-            }
-            self.wire.flush();
-            let (result, buf) = self.half.read(std::mem::take(&mut self.buf), 0).await;
-            self.buf = buf;
-            result?;
-        }
-    }
-
-    async fn until_pong(&mut self) -> anyhow::Result<()> {
-        while self.next().await? != Operation::Pong {}
-        Ok(())
-    }
-
-    /// The next message. Pings are answered meanwhile.
+    /// The next message. Pings are answered meanwhile; before it waits, everything that earlier messages led to is
+    /// written at once.
     ///
     /// # Errors
     /// The connection ended.
     pub async fn recv(&mut self) -> anyhow::Result<Delivery> {
         loop {
-            if let Operation::Message(delivery) = self.next().await? {
-                return Ok(delivery);
-            }
-        }
-    }
-
-    /// Stays connected and silent. `answered` is called for each ping that was answered.
-    ///
-    /// # Errors
-    /// The connection ended, or a message came.
-    pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<()> {
-        loop {
-            match self.next().await? {
-                Operation::Ping => {
+            match protocol::next(&mut self.buf)? {
+                Some(Operation::Message(delivery)) => return Ok(delivery),
+                Some(Operation::Ping) => protocol::pong(&mut self.wire.outbox.queue.borrow_mut()),
+                Some(Operation::Error(why)) => bail!("{why}"),
+                Some(_) => {}
+                None => {
                     self.wire.flush();
-                    answered();
+                    let (result, buf) = self.half.read(std::mem::take(&mut self.buf), 0).await;
+                    self.buf = buf;
+                    result?;
                 }
-                Operation::Message(_) => bail!("a silent connection was sent a message"),
-                _ => {}
             }
         }
     }

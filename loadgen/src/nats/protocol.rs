@@ -13,6 +13,8 @@ pub struct Delivery {
     pub subject: Bytes,
     /// Where an answer goes.
     pub reply: Option<Bytes>,
+    /// What the server itself says instead of a message, such as 503: nobody subscribes to what was asked.
+    pub status: Option<u16>,
     /// What it says.
     pub payload: Bytes,
 }
@@ -46,7 +48,8 @@ pub fn next(buf: &mut BytesMut) -> anyhow::Result<Option<Operation>> {
     let line = &buf[..end];
     let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
     let operation = match word.to_ascii_uppercase().as_slice() {
-        b"MSG" => return message(buf, end),
+        b"MSG" => return message(buf, end, false),
+        b"HMSG" => return message(buf, end, true),
         b"PING" => Operation::Ping,
         b"PONG" => Operation::Pong,
         b"INFO" => Operation::Info,
@@ -58,10 +61,11 @@ pub fn next(buf: &mut BytesMut) -> anyhow::Result<Option<Operation>> {
     Ok(Some(operation))
 }
 
-/// `MSG subject sid [reply] bytes`, then the payload on lines of its own.
-fn message(buf: &mut BytesMut, end: usize) -> anyhow::Result<Option<Operation>> {
+/// `MSG subject sid [reply] bytes`, then the payload on lines of its own. In a message with headers,
+/// `HMSG subject sid [reply] header-bytes bytes`, they come before the payload, and both are counted together.
+fn message(buf: &mut BytesMut, end: usize, has_headers: bool) -> anyhow::Result<Option<Operation>> {
     let bytes = buf[..end].rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let bytes: usize = std::str::from_utf8(bytes)?.parse().context("the length of a message")?;
+    let bytes = length(bytes)?;
     let whole = end.checked_add(bytes).and_then(|sum| sum.checked_add(4)).context("the length of a message")?;
     if buf.len() < whole {
         buf.reserve(whole - buf.len());
@@ -70,26 +74,57 @@ fn message(buf: &mut BytesMut, end: usize) -> anyhow::Result<Option<Operation>> 
     let mut taken = buf.split_to(whole).freeze();
     let line = taken.split_to(end);
     taken.advance(2);
-    let payload = taken.split_to(bytes);
+    let mut payload = taken.split_to(bytes);
     ensure!(taken[..] == *b"\r\n", "a message without an end");
-    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).skip(1);
-    let subject = words.next().map(|subject| line.slice_ref(subject)).context("a message without a subject")?;
-    let reply = match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(_), Some(_), None, None) => None,
-        (Some(_), Some(reply), Some(_), None) => Some(line.slice_ref(reply)),
+    let mut words: Vec<_> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).skip(1).collect();
+    words.pop();
+    let mut status = None;
+    if has_headers {
+        let bytes = length(words.pop().context("a message without headers")?)?;
+        ensure!(bytes <= payload.len(), "headers that are longer than their message");
+        status = status_of(&payload.split_to(bytes))?;
+    }
+    let (subject, reply) = match words[..] {
+        [subject, _] => (subject, None),
+        [subject, _, reply] => (subject, Some(reply)),
         _ => bail!("a message with a strange head"),
     };
-    Ok(Some(Operation::Message(Delivery { subject, reply, payload })))
+    let (subject, reply) = (line.slice_ref(subject), reply.map(|reply| line.slice_ref(reply)));
+    Ok(Some(Operation::Message(Delivery { subject, reply, status, payload })))
 }
 
-/// Appends the first line of a client: no acknowledgements, and no messages of our own back.
+fn length(digits: &[u8]) -> anyhow::Result<usize> {
+    std::str::from_utf8(digits)?.parse().context("the length of a message")
+}
+
+/// The number in the first line of headers, `NATS/1.0 [status [text]]`.
+fn status_of(headers: &[u8]) -> anyhow::Result<Option<u16>> {
+    let rest = headers.strip_prefix(b"NATS/1.0").context("headers of an unknown version")?;
+    let word = rest.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let word = word.split(|byte| *byte == b' ').find(|word| !word.is_empty());
+    word.map(|word| std::str::from_utf8(word)?.parse().context("the status of a message")).transpose()
+}
+
+/// Appends the first line of a client: no acknowledgements, and no messages of our own back; but word of requests that
+/// nobody subscribes to.
 pub fn connect(out: &mut BytesMut) {
     let version = env!("CARGO_PKG_VERSION");
     let line = format!(
-        "CONNECT {{\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"rust\",\"version\":\"{version}\",\
+        "CONNECT {{\"verbose\":false,\"pedantic\":false,\"echo\":false,\"headers\":true,\
+         \"no_responders\":true,\"lang\":\"rust\",\"version\":\"{version}\",\
          \"name\":\"landline-loadgen\",\"protocol\":1}}\r\n"
     );
     out.extend_from_slice(line.as_bytes());
+}
+
+/// Appends the question whether the server is there, which it answers when it has done what came before.
+pub fn ping(out: &mut BytesMut) {
+    out.extend_from_slice(b"PING\r\n");
+}
+
+/// Appends the answer to the server's.
+pub fn pong(out: &mut BytesMut) {
+    out.extend_from_slice(b"PONG\r\n");
 }
 
 /// Appends a subscription.
@@ -118,13 +153,19 @@ mod tests {
     fn delivery(subject: &'static str, reply: Option<&'static str>, payload: &'static [u8]) -> Operation {
         let reply = reply.map(|reply| Bytes::from_static(reply.as_bytes()));
         let (subject, payload) = (Bytes::from_static(subject.as_bytes()), Bytes::from_static(payload));
-        Operation::Message(Delivery { subject, reply, payload })
+        Operation::Message(Delivery { subject, reply, status: None, payload })
+    }
+
+    fn with_status(status: Option<u16>, subject: &'static str, payload: &'static [u8]) -> Operation {
+        let Operation::Message(delivery) = delivery(subject, None, payload) else { unreachable!("it is a message") };
+        Operation::Message(Delivery { status, ..delivery })
     }
 
     #[test]
     fn operations_are_read_whole_however_they_are_cut() {
         let stream: &[u8] = b"INFO {\"max_payload\":1048576}\r\nPING\r\npong\r\n+OK\r\nMSG a.b 1 5\r\nhe\r\no\r\n\
-            MSG a.c 12 _INBOX.x.7 0\r\n\r\n-ERR 'Slow Consumer'\r\n";
+            MSG a.c 12 _INBOX.x.7 0\r\n\r\nHMSG a.d 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n\
+            HMSG a.e 1 22 24\r\nNATS/1.0\r\nkey: word\r\n\r\nhi\r\n-ERR 'Slow Consumer'\r\n";
         let expected = [
             Operation::Info,
             Operation::Ping,
@@ -132,6 +173,8 @@ mod tests {
             Operation::Ok,
             delivery("a.b", None, b"he\r\no"),
             delivery("a.c", Some("_INBOX.x.7"), b""),
+            with_status(Some(503), "a.d", b""),
+            with_status(None, "a.e", b"hi"),
             Operation::Error("Slow Consumer".into()),
         ];
         for step in [1, 2, 7, stream.len()] {
@@ -156,6 +199,9 @@ mod tests {
             "MSG a 1 r 0 0\r\n\r\n",
             "MSG a 1 2\r\nabcd",
             "MSG a 1 18446744073709551615\r\n",
+            "HMSG a 1 9 4\r\nabcd\r\n",
+            "HMSG a 1 4 4\r\nabcd\r\n",
+            "HMSG a 1 14 14\r\nNATS/1.0 abc\r\n\r\n",
         ] {
             assert!(next(&mut BytesMut::from(bad)).is_err(), "{bad:?}");
         }

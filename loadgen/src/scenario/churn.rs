@@ -5,16 +5,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::traffic::{self, Callers, dial};
+use super::ends::{End, Halves, Hook, Role, with_ends};
+use super::traffic::{self, Callers, via_name};
 use super::{check_descriptors, share};
-use crate::agents::{self, Agent};
-use crate::args::ChurnArgs;
+use crate::args::{ChurnArgs, Via};
 use crate::clock::Timer;
-use crate::http::Origin;
-use crate::line::{Line, Reader, Relay, Wire};
-use crate::load::caller::Caller;
 use crate::load::script::{Ask, Peer, Script, Wanted};
-use crate::load::{callee, watch, ws};
 use crate::measure::{self, Outcome, Recorder};
 use crate::pace::Schedule;
 use crate::random::Choices;
@@ -29,15 +25,13 @@ use crate::stats::Tally;
 pub fn run(args: &ChurnArgs) -> anyhow::Result<Report> {
     check_descriptors(args.lines + args.pairs)?;
     let args = &spread(args);
-    let origin = Origin::of(&args.server)?;
-    let outcome = agents::with_agents(&origin, &args.server, args.lines + args.pairs, |agents| {
-        let (callees, callers) = agents.split_at(args.lines);
+    let outcome = with_ends(&args.server, args.lines + args.pairs, |ends| {
+        let (callees, callers) = ends.split_at(args.lines);
         measure::run(&args.run, |number, recorder| {
-            let relay = Rc::new(Relay { origin: origin.clone(), prefix: args.server.prefix.clone() });
-            let of = |agents: &[Agent]| -> Vec<Agent> {
-                share(agents.len(), number, args.run.threads).map(|n| agents[n].clone()).collect()
+            let of = |ends: &[End]| -> Vec<End> {
+                share(ends.len(), number, args.run.threads).map(|n| ends[n].clone()).collect()
             };
-            runtime::run(load(args, relay, of(callees), of(callers), number, recorder))?
+            runtime::run(load(args, of(callees), of(callers), number, recorder))?
         })
     })?;
     Ok(report(args, &outcome))
@@ -52,39 +46,36 @@ fn spread(args: &ChurnArgs) -> ChurnArgs {
 
 /// An agent whose line comes and goes.
 struct Guest {
-    agent: Agent,
+    end: End,
     peer: Rc<Peer>,
-    /// Its line while it is up.
-    wire: RefCell<Option<Rc<Wire>>>,
+    /// Where its line is hung up, while it is up.
+    hook: RefCell<Option<Hook>>,
 }
 
 async fn load(
     args: &ChurnArgs,
-    relay: Rc<Relay>,
-    callees: Vec<Agent>,
-    callers: Vec<Agent>,
+    callees: Vec<End>,
+    callers: Vec<End>,
     number: usize,
     recorder: Recorder,
 ) -> anyhow::Result<Tally> {
     let away = Duration::from_millis(args.away_ms);
     let mut guests = Vec::new();
-    for agent in callees {
-        let first = dial(&relay, &agent, "a callee's dial", &recorder).await?;
-        let peer = Peer::up(agent.id.to_string());
-        let guest = Rc::new(Guest { agent, peer, wire: RefCell::new(None) });
-        monoio::spawn(come_and_go(guest.clone(), relay.clone(), first, away, recorder.clone()));
+    for end in callees {
+        let first = end.open(Role::Callee, "a callee's dial", &recorder).await?;
+        let peer = Peer::up(end.called());
+        let guest = Rc::new(Guest { end, peer, hook: RefCell::new(None) });
+        monoio::spawn(come_and_go(guest.clone(), first, away, recorder.clone()));
         guests.push(guest);
     }
     let asks: Rc<[Ask]> = [Ask::new(args.size, Wanted::Echo)].into();
     let mut paced = Callers::default();
-    for (caller, agent) in callers.into_iter().enumerate() {
-        let (reader, wire) = dial(&relay, &agent, "a caller's dial", &recorder).await?;
+    for (caller, end) in callers.into_iter().enumerate() {
+        let line = end.open(Role::Caller, "a caller's dial", &recorder).await?;
         let peers = guests.iter().map(|guest| guest.peer.clone()).collect();
         let choices = Choices::new(args.run.seed, (number << 32 | caller) as u64);
         let script = Script::new(peers, asks.clone(), choices);
-        let caller = Caller::new(wire, script, args.in_flight, traffic::intake(Some(&args.open)), recorder.clone());
-        paced.add_caller(&caller);
-        watch(&recorder, "a caller", ws::run(caller, reader));
+        paced.begin(line, script, args.in_flight, traffic::intake(Some(&args.open)), &recorder);
     }
     paced.pace(Some(&args.open), &args.run, number, &recorder);
     let schedule = Schedule::even(args.churn / args.run.threads as f64, 0.5);
@@ -116,39 +107,33 @@ async fn churn(
         let first = choices.below(guests.len());
         let guest = (0..guests.len()).map(|n| &guests[(first + n) % guests.len()]).find(|guest| guest.peer.is_up.get());
         let Some(guest) = guest else { continue };
-        let Some(wire) = guest.wire.take() else { continue };
+        let Some(hook) = guest.hook.take() else { continue };
         // First known to be going, then gone: a call that meets the close in between is no failure.
         guest.peer.is_up.set(false);
-        wire.close();
+        hook.hang_up();
         recorder.count("lines_closed", 1);
     }
 }
 
 /// One agent: serves until its line is closed, stays away for a while, and comes back.
-async fn come_and_go(
-    guest: Rc<Guest>,
-    relay: Rc<Relay>,
-    first: (Reader, Rc<Wire>),
-    away: Duration,
-    recorder: Recorder,
-) {
+async fn come_and_go(guest: Rc<Guest>, first: Halves, away: Duration, recorder: Recorder) {
     let mut line = Some(first);
     loop {
-        if let Some((reader, wire)) = line.take() {
-            guest.wire.replace(Some(wire.clone()));
+        if let Some(line) = line.take() {
+            guest.hook.replace(Some(line.hook()));
             guest.peer.epoch.set(guest.peer.epoch.get() + 1);
             guest.peer.is_up.set(true);
             recorder.lines(1);
-            let ended = callee::serve(reader, wire).await;
+            let ended = line.serve().await;
             recorder.lines(-1);
             if let (true, Err(error)) = (guest.peer.is_up.replace(false), ended) {
                 recorder.failed_with("a callee that was to stay", &error);
             }
-            guest.wire.take();
+            guest.hook.take();
         }
         monoio::time::sleep(away).await;
         let dialled = Instant::now();
-        match Line::dial(&relay, &guest.agent, None).await {
+        match guest.end.dial(Role::Callee, None).await {
             Ok(up) => {
                 recorder.record("attach", dialled.elapsed());
                 line = Some(up.split());
@@ -165,7 +150,7 @@ fn report(args: &ChurnArgs, outcome: &Outcome) -> Report {
     let tally = &outcome.tally;
     let (answered, failed) = (tally.latencies.count(), tally.number("failed_while_up"));
     let mut report = Report::new("churn");
-    report.put("via", "ws");
+    report.put("via", via_name(&args.server, Via::Ws));
     report.put("pairs", args.pairs);
     report.put("in_flight", args.in_flight);
     report.put("size", args.size);

@@ -1,13 +1,10 @@
 //! Many lines that are up and silent: what one costs the server.
 
-use std::rc::Rc;
-
-use super::lines::{self, End};
-use super::{check_descriptors, share};
-use crate::agents;
-use crate::args::IdleArgs;
-use crate::http::Origin;
-use crate::line::Relay;
+use super::check_descriptors;
+use super::ends::{End, with_ends};
+use super::lines::{self, of_thread};
+use super::traffic::via_name;
+use crate::args::{IdleArgs, Via};
 use crate::measure::{self, Outcome, Recorder};
 use crate::report::Report;
 use crate::runtime;
@@ -19,26 +16,15 @@ use crate::stats::Tally;
 /// The agents could not be registered.
 pub fn run(args: &IdleArgs) -> anyhow::Result<Report> {
     check_descriptors(args.lines)?;
-    let outcome = match args.target {
-        Some(addr) => measure::run(&args.run, |number, recorder| {
-            runtime::run(load(args, number, recorder, |_| End::Subscription(addr)))?
-        })?,
-        None => {
-            let origin = Origin::of(&args.server)?;
-            agents::with_agents(&origin, &args.server, args.lines, |agents| {
-                measure::run(&args.run, |number, recorder| {
-                    let relay = Rc::new(Relay { origin: origin.clone(), prefix: args.server.prefix.clone() });
-                    let end = |line: usize| End::Agent(relay.clone(), agents[line].clone());
-                    runtime::run(load(args, number, recorder, end))?
-                })
-            })?
-        }
-    };
+    let outcome = with_ends(&args.server, args.lines, |ends| {
+        measure::run(&args.run, |number, recorder| {
+            runtime::run(load(args, of_thread(ends, number, args.run.threads), recorder))?
+        })
+    })?;
     Ok(report(args, &outcome))
 }
 
-async fn load(args: &IdleArgs, number: usize, recorder: Recorder, end: impl Fn(usize) -> End) -> anyhow::Result<Tally> {
-    let mine = share(args.lines, number, args.run.threads).map(|line| (line, end(line))).collect();
+async fn load(args: &IdleArgs, mine: Vec<(usize, End)>, recorder: Recorder) -> anyhow::Result<Tally> {
     let up = lines::hold(mine, args.sources.number(args.lines), &recorder).await;
     recorder.until_counting().await;
     let opened = up.get();
@@ -53,7 +39,7 @@ fn report(args: &IdleArgs, outcome: &Outcome) -> Report {
     let seconds = outcome.elapsed.as_secs_f64();
     let used = outcome.server;
     let mut report = Report::new("idle");
-    report.put("via", if args.target.is_some() { "nats" } else { "ws" });
+    report.put("via", via_name(&args.server, Via::Ws));
     report.put("lines", args.lines);
     report.put("sources", args.sources.number(args.lines));
     report.put("lines_up", up);

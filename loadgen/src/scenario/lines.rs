@@ -1,13 +1,10 @@
 //! Many silent lines: how they are opened and held, for `idle`, `storm` and `mixed`.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use crate::agents::Agent;
-use crate::line::{Line, Relay};
+use super::ends::{End, Line, Role};
 use crate::measure::Recorder;
-use crate::nats::connection::{self, Reader};
 
 /// Lines that one thread opens at the same time: below what a server takes from one address.
 const OPENERS: usize = 48;
@@ -35,40 +32,14 @@ where
     }
 }
 
-/// The source of a line: each address has the same number of them.
-pub(super) fn source(server: SocketAddr, line: usize, sources: usize) -> Option<IpAddr> {
-    super::source_address(server, line % sources)
+/// Dials a silent line. Of so many sources each has the same number of them.
+pub(super) async fn dial(end: &End, line: usize, sources: usize) -> anyhow::Result<Line> {
+    end.dial(Role::Silent, end.source(line % sources)).await
 }
 
-/// What a silent line is opened for.
-#[derive(Clone)]
-pub(super) enum End {
-    /// An agent of a relay.
-    Agent(Rc<Relay>, Agent),
-    /// A subscription of its own on a NATS server.
-    Subscription(SocketAddr),
-}
-
-/// A silent line of either kind.
-enum Silent {
-    Line(Box<Line>),
-    Connection(Reader),
-}
-
-impl End {
-    async fn dial(&self, line: usize, sources: usize) -> anyhow::Result<Silent> {
-        match self {
-            Self::Agent(relay, agent) => {
-                let source = source(relay.origin.addr, line, sources);
-                Line::dial(relay, agent, source).await.map(Box::new).map(Silent::Line)
-            }
-            Self::Subscription(addr) => {
-                let subject = format!("loadgen.idle.{}.{line}", std::process::id());
-                let (reader, _) = connection::dial(*addr, source(*addr, line, sources), Some(&subject)).await?;
-                Ok(Silent::Connection(reader))
-            }
-        }
-    }
+/// The lines of one thread, with their numbers.
+pub(super) fn of_thread(ends: &[End], number: usize, threads: usize) -> Vec<(usize, End)> {
+    super::share(ends.len(), number, threads).map(|line| (line, ends[line].clone())).collect()
 }
 
 /// Opens silent lines, each with its number, and keeps them. Gives how many are up, now and later.
@@ -81,7 +52,7 @@ pub(super) async fn hold(lines: Vec<(usize, End)>, sources: usize, recorder: &Re
             if recorder.window().is_over() {
                 return;
             }
-            match end.dial(number, sources).await {
+            match dial(&end, number, sources).await {
                 Ok(line) => drop(monoio::spawn(stay(line, up, recorder))),
                 Err(error) => recorder.failed_with("a dial", &error),
             }
@@ -91,20 +62,14 @@ pub(super) async fn hold(lines: Vec<(usize, End)>, sources: usize, recorder: &Re
     up
 }
 
-async fn stay(line: Silent, up: Rc<Cell<usize>>, recorder: Recorder) {
+async fn stay(mut line: Line, up: Rc<Cell<usize>>, recorder: Recorder) {
     up.set(up.get() + 1);
     recorder.lines(1);
-    let answered = || recorder.count("heartbeats", 1);
-    let ended = match line {
-        Silent::Line(mut line) => match line.stay(answered).await {
-            Ok(ended) => Err(anyhow::anyhow!("closed with {}", ended.code.unwrap_or(1005))),
-            Err(error) => Err(error),
-        },
-        Silent::Connection(mut reader) => reader.stay(answered).await,
+    let error = match line.stay(|| recorder.count("heartbeats", 1)).await {
+        Ok(ended) => anyhow::anyhow!("closed with {}", ended.code.unwrap_or(1005)),
+        Err(error) => error,
     };
-    if let Err(error) = ended {
-        recorder.failed_with("an idle line", &error);
-    }
+    recorder.failed_with("an idle line", &error);
     recorder.lines(-1);
     up.set(up.get() - 1);
 }

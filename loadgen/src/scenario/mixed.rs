@@ -1,15 +1,11 @@
 //! A mix: small, middle and large calls and streams, beside idle lines. Of 100 calls 80 are small (`--size`), 12 have
 //! 4 KiB, 3 have 64 KiB, and 5 are answered with 20 parts of 256 bytes.
 
-use std::rc::Rc;
-
-use super::lines::{self, End};
-use super::traffic::{self, Traffic, pairs_of};
-use super::{check_descriptors, share};
-use crate::agents::{self, Agent};
+use super::check_descriptors;
+use super::ends::{End, with_ends};
+use super::lines::{self, of_thread};
+use super::traffic::{self, Traffic, pairs_of, via_name};
 use crate::args::{MixedArgs, Via};
-use crate::http::Origin;
-use crate::line::Relay;
 use crate::load::script::{Ask, Wanted};
 use crate::measure::{self, Recorder};
 use crate::report::Report;
@@ -35,25 +31,24 @@ pub fn run(args: &MixedArgs) -> anyhow::Result<Report> {
     let shape = &args.shape;
     let callers = if args.via == Via::Http { shape.in_flight } else { 1 };
     check_descriptors(shape.pairs * (callers + 1) + args.lines)?;
-    let origin = Origin::of(&args.server)?;
-    let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };
     let traffic = Traffic {
-        relay: relay.clone(),
         via: args.via,
         asks: asks(shape.size),
         in_flight: shape.in_flight,
         open: Some(&args.open),
         run: &args.run,
     };
-    let outcome = agents::with_agents(&origin, &args.server, 2 * shape.pairs + args.lines, |agents| {
-        let (pairs, idle) = agents.split_at(2 * shape.pairs);
+    let outcome = with_ends(&args.server, 2 * shape.pairs + args.lines, |ends| {
+        let (pairs, idle) = ends.split_at(2 * shape.pairs);
         measure::run(&args.run, |number, recorder| {
-            runtime::run(load(args, &traffic, pairs_of(pairs, number, args.run.threads), idle, number, recorder))?
+            let threads = args.run.threads;
+            let (pairs, idle) = (pairs_of(pairs, number, threads), of_thread(idle, number, threads));
+            runtime::run(load(args, &traffic, pairs, idle, number, recorder))?
         })
     })?;
     let tally = &outcome.tally;
     let mut report = Report::new("mixed");
-    report.put("via", args.via.name());
+    report.put("via", via_name(&args.server, args.via));
     report.put("pairs", shape.pairs);
     report.put("in_flight", shape.in_flight);
     report.put("size", shape.size);
@@ -78,15 +73,12 @@ pub fn run(args: &MixedArgs) -> anyhow::Result<Report> {
 async fn load(
     args: &MixedArgs,
     traffic: &Traffic<'_>,
-    pairs: Vec<(usize, Agent, Agent)>,
-    idle: &[Agent],
+    pairs: Vec<(usize, End, End)>,
+    idle: Vec<(usize, End)>,
     number: usize,
     recorder: Recorder,
 ) -> anyhow::Result<Tally> {
-    let relay = Rc::new(traffic.relay.clone());
-    let end = |line: usize| (line, End::Agent(relay.clone(), idle[line].clone()));
-    let mine = share(idle.len(), number, args.run.threads).map(end).collect();
-    let up = lines::hold(mine, args.sources.number(args.lines), &recorder).await;
+    let up = lines::hold(idle, args.sources.number(args.lines), &recorder).await;
     let mut tally = traffic.load(pairs, number, recorder).await?;
     tally.counts.insert("lines_at_end", up.get() as u64);
     Ok(tally)

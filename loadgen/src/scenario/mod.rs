@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod churn;
 pub mod directory;
+mod ends;
 pub mod idle;
 mod lines;
 pub mod mixed;

@@ -3,20 +3,24 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::BytesMut;
-use landline_wire::frame::{Call, Frame, decode};
 
 use super::check_descriptors;
-use super::traffic::{self, Traffic, dial, pairs_of};
-use crate::agents::{self, Agent};
+use super::ends::{End, Halves, Role, with_ends};
+use super::traffic::{self, Callers, Traffic, pairs_of, via_name};
+use crate::agents::Agent;
 use crate::args::{SlowArgs, Via};
 use crate::connection::Connection;
-use crate::http::{Origin, request};
-use crate::line::{Reader, Relay, Wire};
-use crate::load::script::{Ask, Wanted};
-use crate::load::{callee, watch};
+use crate::http::request;
+use crate::line::Relay;
+use crate::load::script::{Ask, Peer, Script, Wanted};
+use crate::load::slots::Intake;
+use crate::load::watch;
 use crate::measure::{self, Outcome, Recorder};
+use crate::nats::subject;
+use crate::pace::Schedule;
+use crate::random::Choices;
 use crate::report::Report;
 use crate::runtime;
 use crate::stats::Tally;
@@ -25,8 +29,10 @@ use crate::stats::Tally;
 const ENDLESS: Wanted = Wanted::Parts { count: 1 << 20, bytes: 16 << 10, gap_ms: 0 };
 /// Bytes of a call that nobody reads.
 const UNREAD_BYTES: usize = 16 << 10;
-/// Time between calls to an agent that does not read.
-const UNREAD_STEP: Duration = Duration::from_millis(5);
+/// Calls a second to an agent that does not read.
+const UNREAD_RATE: f64 = 200.0;
+/// Such calls that may be on their way: more than are made until a server, or patience, ends the first.
+const UNREAD_IN_FLIGHT: usize = 1024;
 
 /// Runs the scenario.
 ///
@@ -35,19 +41,16 @@ const UNREAD_STEP: Duration = Duration::from_millis(5);
 pub fn run(args: &SlowArgs) -> anyhow::Result<Report> {
     let shape = &args.shape;
     check_descriptors(2 * shape.pairs + 2 * args.slow)?;
-    let origin = Origin::of(&args.server)?;
-    let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };
     let traffic = Traffic {
-        relay,
         via: Via::Ws,
         asks: vec![Ask::new(shape.size, Wanted::Echo)],
         in_flight: shape.in_flight,
         open: Some(&args.open),
         run: &args.run,
     };
-    let (without, with) = agents::with_agents(&origin, &args.server, 2 * (shape.pairs + args.slow), |agents| {
-        let (pairs, slow) = agents.split_at(2 * shape.pairs);
-        let measure = |slow: &[Agent]| {
+    let (without, with) = with_ends(&args.server, 2 * (shape.pairs + args.slow), |ends| {
+        let (pairs, slow) = ends.split_at(2 * shape.pairs);
+        let measure = |slow: &[End]| {
             measure::run(&args.run, |number, recorder| {
                 let threads = args.run.threads;
                 let (pairs, slow) = (pairs_of(pairs, number, threads), pairs_of(slow, number, threads));
@@ -61,55 +64,82 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<Report> {
 
 async fn load(
     traffic: &Traffic<'_>,
-    pairs: Vec<(usize, Agent, Agent)>,
-    slow: Vec<(usize, Agent, Agent)>,
+    pairs: Vec<(usize, End, End)>,
+    slow: Vec<(usize, End, End)>,
     number: usize,
     recorder: Recorder,
 ) -> anyhow::Result<Tally> {
-    let provoked = recorder.aside();
+    let (streams, calls) = (recorder.aside(), recorder.aside());
     for (reader, one, other) in slow {
         if reader % 2 == 0 {
-            leave_a_stream_unread(&traffic.relay, one, other, &recorder, &provoked).await?;
+            leave_a_stream_unread(&one, &other, &recorder, &streams).await?;
         } else {
-            leave_calls_unread(&traffic.relay, &one, &other, &recorder, &provoked).await?;
+            leave_calls_unread(&one, &other, &recorder, &calls).await?;
         }
     }
     let mut tally = traffic.load(pairs, number, recorder).await?;
-    provoked.until_settled().await;
-    let provoked = provoked.take();
-    tally.calls.merge(provoked.calls);
-    tally.provoked.merge(provoked.errors);
-    for (name, number) in provoked.counts {
-        *tally.counts.entry(name).or_default() += number;
+    for aside in [&streams, &calls] {
+        aside.until_settled().await;
+    }
+    let calls = calls.take();
+    tally.counts.insert("unread_calls", calls.calls.sent);
+    for aside in [streams.take(), calls] {
+        tally.calls.merge(aside.calls);
+        tally.provoked.merge(aside.errors);
     }
     Ok(tally)
 }
 
-/// An HTTP caller asks for an endless answer, reads its beginning and no more.
+/// A caller asks for an endless answer, reads its beginning and no more.
 async fn leave_a_stream_unread(
-    relay: &Relay,
-    caller: Agent,
-    feeder: Agent,
+    caller: &End,
+    feeder: &End,
     recorder: &Recorder,
-    provoked: &Recorder,
+    aside: &Recorder,
 ) -> anyhow::Result<()> {
-    let (reader, wire) = dial(relay, &feeder, "a feeder's dial", recorder).await?;
-    watch(provoked, "a feeder", callee::serve(reader, wire));
-    let path = format!("{}/relay/{}{}", relay.prefix, feeder.id, ENDLESS.path().unwrap_or_default());
-    let out = request("POST", &relay.origin.host, &path, Some(&caller.api_key), "application/octet-stream", &[]);
-    let mut stream = Connection::open(&relay.origin, None).await.context("a slow caller")?;
-    stream.write(BytesMut::from(&out[..])).await.0?;
-    provoked.sent();
-    let left = Left(provoked.clone());
-    let (result, buf) = stream.read(BytesMut::new(), 0).await;
-    result.context("a slow caller's answer")?;
-    anyhow::ensure!(buf.starts_with(b"HTTP/1.1 200"), "a slow caller was refused: {}", String::from_utf8_lossy(&buf));
-    hold((stream, left), recorder.clone());
+    let line = feeder.open(Role::Callee, "a feeder's dial", recorder).await?;
+    watch(aside, "a feeder", line.serve());
+    let to = feeder.called();
+    match caller {
+        End::Agent(relay, agent) => {
+            let begun = begin_over_http(relay, agent, &to).await.context("a slow caller")?;
+            hold((begun, Left::sent(aside)), recorder.clone());
+        }
+        End::Subscriber(_, name) => {
+            let line = caller.open(Role::Caller, "a slow caller's dial", recorder).await?;
+            let Halves::Subscriber(mut reader, wire, _) = line else { anyhow::bail!("a subscriber without one") };
+            let to = subject::of_call(&to, &ENDLESS.path().unwrap_or_default());
+            wire.publish(&to, Some(&format!("{}.1", subject::inbox(name))), &[]);
+            wire.flush();
+            let first = reader.recv().await.context("a slow caller's answer")?;
+            ensure!(first.status.is_none(), "a slow caller was refused: {:?}", first.status);
+            hold((reader, wire, Left::sent(aside)), recorder.clone());
+        }
+    }
     Ok(())
+}
+
+/// Only HTTP callers can be slow with a relay's streams: a line's own are bound by their credit.
+async fn begin_over_http(relay: &Relay, caller: &Agent, to: &str) -> anyhow::Result<Connection> {
+    let path = format!("{}/relay/{to}{}", relay.prefix, ENDLESS.path().unwrap_or_default());
+    let out = request("POST", &relay.origin.host, &path, Some(&caller.api_key), "application/octet-stream", &[]);
+    let mut stream = Connection::open(&relay.origin, None).await?;
+    stream.write(BytesMut::from(&out[..])).await.0?;
+    let (result, buf) = stream.read(BytesMut::new(), 0).await;
+    result?;
+    ensure!(buf.starts_with(b"HTTP/1.1 200"), "refused: {}", String::from_utf8_lossy(&buf));
+    Ok(stream)
 }
 
 /// A call that its caller leaves: it has ended when this is dropped.
 struct Left(Recorder);
+
+impl Left {
+    fn sent(recorder: &Recorder) -> Self {
+        recorder.sent();
+        Self(recorder.clone())
+    }
+}
 
 impl Drop for Left {
     fn drop(&mut self) {
@@ -117,47 +147,16 @@ impl Drop for Left {
     }
 }
 
-/// An agent that is called again and again and reads nothing.
-async fn leave_calls_unread(
-    relay: &Relay,
-    caller: &Agent,
-    callee: &Agent,
-    recorder: &Recorder,
-    provoked: &Recorder,
-) -> anyhow::Result<()> {
-    hold(dial(relay, callee, "a slow agent's dial", recorder).await?, recorder.clone());
-    let (reader, wire) = dial(relay, caller, "a slow agent's caller", recorder).await?;
-    watch(provoked, "a slow agent's caller", take_refusals(reader, provoked.clone()));
-    monoio::spawn(call_on(wire, callee.id.to_string(), provoked.clone()));
+/// An agent that is called again and again and reads nothing. Those calls are counted aside.
+async fn leave_calls_unread(caller: &End, callee: &End, recorder: &Recorder, aside: &Recorder) -> anyhow::Result<()> {
+    hold(callee.open(Role::Callee, "a slow agent's dial", recorder).await?, recorder.clone());
+    let line = caller.open(Role::Caller, "a slow agent's caller", recorder).await?;
+    let asks: Rc<[Ask]> = [Ask::new(UNREAD_BYTES, Wanted::Echo)].into();
+    let script = Script::new(vec![Peer::up(callee.called())], asks, Choices::new(0, 0));
+    let mut callers = Callers::default();
+    callers.begin(line, script, UNREAD_IN_FLIGHT, Intake::open(), aside);
+    callers.keep_to(Schedule::even(UNREAD_RATE, 0.0), aside);
     Ok(())
-}
-
-async fn take_refusals(mut reader: Reader, provoked: Recorder) -> anyhow::Result<()> {
-    loop {
-        let message = reader.recv().await?;
-        match decode(&message) {
-            Ok(Frame::Error(error)) if error.id.is_some() => {
-                provoked.ended(Some(error.code));
-                provoked.failed(error.code, || error.detail.unwrap_or("no detail").to_owned());
-            }
-            Ok(Frame::Response(_)) => provoked.ended(None),
-            _ => {}
-        }
-    }
-}
-
-async fn call_on(wire: Rc<Wire>, to: String, provoked: Recorder) {
-    let body = vec![b'x'; UNREAD_BYTES];
-    for id in (1..).step_by(2) {
-        if provoked.window().is_over() {
-            return;
-        }
-        wire.send(&Frame::Call(Call { id, to: &to, body: &body, ..Call::default() }));
-        wire.flush();
-        provoked.sent();
-        provoked.count("unread_calls", 1);
-        monoio::time::sleep(UNREAD_STEP).await;
-    }
 }
 
 /// Keeps something open and untouched until the run is over.
@@ -181,7 +180,7 @@ fn report(args: &SlowArgs, without: &Outcome, with: &Outcome) -> Report {
         (before > 0.0).then(|| value(with) / before)
     };
     let mut report = Report::new("slow");
-    report.put("via", "ws");
+    report.put("via", via_name(&args.server, Via::Ws));
     report.put("pairs", shape.pairs);
     report.put("in_flight", shape.in_flight);
     report.put("size", shape.size);

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use landline_wire::session::redial::Redial;
 
-use super::{check_descriptors, lines, share};
-use crate::agents::{self, Agent};
-use crate::args::{StormArgs, Trigger};
-use crate::http::Origin;
-use crate::line::{Ended, Line, Relay};
+use super::check_descriptors;
+use super::ends::{End, Line, with_ends};
+use super::lines::{self, of_thread};
+use super::traffic::via_name;
+use crate::args::{StormArgs, Trigger, Via};
+use crate::line::Ended;
 use crate::measure::{self, Outcome, Recorder};
 use crate::random::Choices;
 use crate::report::Report;
@@ -30,12 +31,10 @@ const AGAIN_MS: u64 = 100;
 /// The agents could not be registered.
 pub fn run(args: &StormArgs) -> anyhow::Result<Report> {
     check_descriptors(args.lines)?;
-    let origin = Origin::of(&args.server)?;
-    let outcome = agents::with_agents(&origin, &args.server, args.lines, |agents| {
+    let outcome = with_ends(&args.server, args.lines, |ends| {
         measure::run(&args.run, |number, recorder| {
-            let relay = Relay { origin: origin.clone(), prefix: args.server.prefix.clone() };
-            let mine = share(agents.len(), number, args.run.threads).map(|line| (line, agents[line].clone())).collect();
-            runtime::run(load(args.clone(), relay, mine, number, recorder))?
+            let mine = of_thread(ends, number, args.run.threads);
+            runtime::run(load(args.clone(), mine, number, recorder))?
         })
     })?;
     Ok(report(args, &outcome))
@@ -88,7 +87,6 @@ impl Signal {
 /// What the lines of one thread share.
 struct Storm {
     args: StormArgs,
-    relay: Relay,
     signal: Signal,
     recorder: Recorder,
     up: Cell<usize>,
@@ -96,30 +94,23 @@ struct Storm {
     outstanding: Cell<usize>,
 }
 
-async fn load(
-    args: StormArgs,
-    relay: Relay,
-    mine: Vec<(usize, Agent)>,
-    number: usize,
-    recorder: Recorder,
-) -> anyhow::Result<Tally> {
+async fn load(args: StormArgs, mine: Vec<(usize, End)>, number: usize, recorder: Recorder) -> anyhow::Result<Tally> {
     let storm = Rc::new(Storm {
         args,
-        relay,
         signal: Signal::default(),
         recorder: recorder.clone(),
         up: Cell::new(0),
         outstanding: Cell::new(0),
     });
     let opening = storm.clone();
-    lines::for_each(mine, move |(line, agent)| {
+    lines::for_each(mine, move |(line, end)| {
         let storm = opening.clone();
         async move {
             if storm.recorder.window().is_over() {
                 return;
             }
-            match Line::dial(&storm.relay, &agent, storm.source(line)).await {
-                Ok(up) => drop(monoio::spawn(storm.clone().live(line, agent, up))),
+            match storm.dial(&end, line).await {
+                Ok(up) => drop(monoio::spawn(storm.clone().live(line, end, up))),
                 Err(error) => storm.recorder.failed_with("a first dial", &error),
             }
         }
@@ -142,12 +133,12 @@ async fn load(
 }
 
 impl Storm {
-    fn source(&self, line: usize) -> Option<std::net::IpAddr> {
-        lines::source(self.relay.origin.addr, line, self.args.sources.number(self.args.lines))
+    async fn dial(&self, end: &End, line: usize) -> anyhow::Result<Line> {
+        lines::dial(end, line, self.args.sources.number(self.args.lines)).await
     }
 
     /// One line's life: up, lost, back.
-    async fn live(self: Rc<Self>, number: usize, agent: Agent, line: Line) {
+    async fn live(self: Rc<Self>, number: usize, end: End, line: Line) {
         self.outstanding.set(self.outstanding.get() + 1);
         let mut choices = Choices::new(self.args.run.seed, number as u64);
         let (lost, ended) = self.until_lost(line, Some(self.signal.join())).await;
@@ -155,7 +146,7 @@ impl Storm {
             return;
         }
         self.recorder.record("lost", self.recorder.since_began());
-        let Some(line) = self.until_back(number, &agent, lost, ended, &mut choices).await else { return };
+        let Some(line) = self.until_back(number, &end, lost, ended, &mut choices).await else { return };
         self.outstanding.set(self.outstanding.get() - 1);
         if self.outstanding.get() == 0 {
             self.recorder.complete();
@@ -185,7 +176,7 @@ impl Storm {
     async fn until_back(
         &self,
         number: usize,
-        agent: &Agent,
+        end: &End,
         lost: Instant,
         ended: Option<Ended>,
         choices: &mut Choices,
@@ -200,7 +191,7 @@ impl Storm {
             };
             monoio::time::sleep(Duration::from_millis(wait)).await;
             let dialled = Instant::now();
-            match Line::dial(&self.relay, agent, self.source(number)).await {
+            match self.dial(end, number).await {
                 Ok(line) => {
                     self.recorder.record("attach", dialled.elapsed());
                     self.recorder.record("back_at", self.recorder.since_began());
@@ -221,6 +212,7 @@ fn report(args: &StormArgs, outcome: &Outcome) -> Report {
     let tally = &outcome.tally;
     let (up, back) = (tally.number("lines_up"), tally.latencies.count());
     let mut report = Report::new("storm");
+    report.put("via", via_name(&args.server, Via::Ws));
     report.put("trigger", if args.trigger == Trigger::Cut { "cut" } else { "server" });
     report.put("jitter", args.jitter);
     report.put("lines", args.lines);

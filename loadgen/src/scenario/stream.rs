@@ -1,13 +1,12 @@
 //! Answers in many parts, as agents give them that think aloud.
 
 use super::check_descriptors;
-use super::traffic::{Traffic, pairs_of};
+use super::ends::with_ends;
+use super::traffic::{Traffic, pairs_of, via_name};
 use crate::args::{StreamArgs, Via};
-use crate::http::Origin;
-use crate::line::Relay;
 use crate::load::script::{Ask, Wanted};
 use crate::report::Report;
-use crate::{agents, measure, runtime};
+use crate::{measure, runtime};
 
 /// Runs the scenario.
 ///
@@ -16,25 +15,23 @@ use crate::{agents, measure, runtime};
 pub fn run(args: &StreamArgs) -> anyhow::Result<Report> {
     let callers = if args.via == Via::Http { args.in_flight } else { 1 };
     check_descriptors(args.pairs * (callers + 1))?;
-    let origin = Origin::of(&args.server)?;
     let wanted = Wanted::Parts { count: args.parts, bytes: args.size, gap_ms: args.gap_ms };
     let traffic = Traffic {
-        relay: Relay { origin: origin.clone(), prefix: args.server.prefix.clone() },
         via: args.via,
         asks: vec![Ask::new(0, wanted)],
         in_flight: args.in_flight,
         open: None,
         run: &args.run,
     };
-    let outcome = agents::with_agents(&origin, &args.server, 2 * args.pairs, |agents| {
+    let outcome = with_ends(&args.server, 2 * args.pairs, |ends| {
         measure::run(&args.run, |number, recorder| {
-            runtime::run(traffic.load(pairs_of(agents, number, args.run.threads), number, recorder))?
+            runtime::run(traffic.load(pairs_of(ends, number, args.run.threads), number, recorder))?
         })
     })?;
     let (parts, bytes) = (outcome.tally.number("parts"), outcome.tally.number("bytes"));
     let seconds = outcome.elapsed.as_secs_f64();
     let mut report = Report::new("stream");
-    report.put("via", args.via.name());
+    report.put("via", via_name(&args.server, args.via));
     report.put("pairs", args.pairs);
     report.put("in_flight", args.in_flight);
     report.put("parts", args.parts);

@@ -1,21 +1,19 @@
-//! Pairs of a caller and a callee on a relay: what `calls`, `stream`, `oneway`, `mixed` and `slow` have in common.
+//! Pairs of a caller and a callee: what `calls`, `stream`, `oneway`, `mixed` and `slow` have in common.
 
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
-
-use super::source_address;
-use crate::agents::Agent;
-use crate::args::{Arrivals, Open, Run, Via};
-use crate::line::{Line, Reader, Relay, Wire};
+use super::ends::{End, Halves, Role};
+use crate::args::{Arrivals, Open, Run, Server, Via};
 use crate::load::caller::{Caller, Carrier};
 use crate::load::http::HttpCaller;
 use crate::load::pacer::{self, Offer};
 use crate::load::script::{Ask, Peer, Script};
 use crate::load::slots::Intake;
-use crate::load::{callee, watch, ws};
+use crate::load::{watch, ws};
 use crate::measure::Recorder;
+use crate::nats::caller::{self, Requests};
+use crate::nats::subject;
 use crate::pace::Schedule;
 use crate::random::Choices;
 use crate::report::Report;
@@ -24,7 +22,7 @@ use crate::stats::Tally;
 /// What the pairs do.
 #[derive(Debug, Clone)]
 pub(super) struct Traffic<'a> {
-    pub(super) relay: Relay,
+    /// How calls enter, of a relay.
     pub(super) via: Via,
     pub(super) asks: Vec<Ask>,
     pub(super) in_flight: usize,
@@ -41,8 +39,31 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// One more.
-    pub(super) fn add_caller<C: Carrier>(&mut self, caller: &Rc<Caller<C>>) {
+    /// One more, which calls over this line.
+    pub(super) fn begin(
+        &mut self,
+        line: Halves,
+        script: Script,
+        in_flight: usize,
+        intake: Intake,
+        recorder: &Recorder,
+    ) {
+        match line {
+            Halves::Agent(reader, wire) => {
+                let caller = Caller::new(wire, script, in_flight, intake, recorder.clone());
+                self.add_caller(&caller);
+                watch(recorder, "a caller", ws::run(caller, reader));
+            }
+            Halves::Subscriber(reader, wire, name) => {
+                let requests = Requests::new(wire, subject::inbox(&name));
+                let caller = Caller::new(requests, script, in_flight, intake, recorder.clone());
+                self.add_caller(&caller);
+                watch(recorder, "a caller", caller::run(caller, reader));
+            }
+        }
+    }
+
+    fn add_caller<C: Carrier>(&mut self, caller: &Rc<Caller<C>>) {
         let (offered, asked) = (caller.clone(), caller.clone());
         self.offers.push(Rc::new(move |at: Instant| offered.offer(at)));
         self.unanswered.push(Rc::new(move || asked.unanswered()));
@@ -63,6 +84,11 @@ impl Callers {
             Arrivals::Even => Schedule::even(rate, number as f64 / run.threads as f64),
             Arrivals::Poisson => Schedule::poisson(rate, Choices::new(run.seed, u64::MAX - number as u64)),
         };
+        self.keep_to(schedule, recorder);
+    }
+
+    /// Offers calls on schedule.
+    pub(super) fn keep_to(&self, schedule: Schedule, recorder: &Recorder) {
         let (pacer, recorder) = (pacer::run(schedule, self.offers.clone(), recorder.clone()), recorder.clone());
         monoio::spawn(async move {
             if let Err(error) = pacer.await {
@@ -76,6 +102,11 @@ impl Callers {
         let unanswered = self.unanswered.iter().map(|count| count() as u64).sum::<u64>();
         *tally.counts.entry("unanswered").or_default() += unanswered;
     }
+}
+
+/// How calls enter, as the report names it.
+pub(super) fn via_name(server: &Server, via: Via) -> &'static str {
+    if server.nats.is_some() { "nats" } else { via.name() }
 }
 
 /// An intake as the options want it.
@@ -95,22 +126,11 @@ pub(super) fn report_rate(report: &mut Report, open: &Open, tally: &Tally) {
     }
 }
 
-/// Dials for a pair; says who could not.
-pub(super) async fn dial(
-    relay: &Relay,
-    agent: &Agent,
-    who: &'static str,
-    recorder: &Recorder,
-) -> anyhow::Result<(Reader, Rc<Wire>)> {
-    ensure!(!recorder.window().is_over(), "ended before all lines were up");
-    Ok(Line::dial(relay, agent, None).await.context(who)?.split())
-}
-
 impl Traffic<'_> {
     /// Runs one thread's pairs to the end.
     pub(super) async fn load(
         &self,
-        pairs: Vec<(usize, Agent, Agent)>,
+        pairs: Vec<(usize, End, End)>,
         number: usize,
         recorder: Recorder,
     ) -> anyhow::Result<Tally> {
@@ -122,39 +142,38 @@ impl Traffic<'_> {
     }
 
     /// Brings the pairs up. The callers start when every line is up, so that none calls an agent that is not there yet.
-    async fn start(&self, pairs: Vec<(usize, Agent, Agent)>, recorder: &Recorder) -> anyhow::Result<Callers> {
-        let relay = Rc::new(self.relay.clone());
+    async fn start(&self, pairs: Vec<(usize, End, End)>, recorder: &Recorder) -> anyhow::Result<Callers> {
         let asks: Rc<[Ask]> = self.asks.clone().into();
         let mut waiting = Vec::new();
         for (pair, caller, callee) in pairs {
-            let (reader, wire) = dial(&relay, &callee, "a callee's dial", recorder).await?;
-            watch(recorder, "a callee", callee::serve(reader, wire));
+            let line = callee.open(Role::Callee, "a callee's dial", recorder).await?;
+            watch(recorder, "a callee", line.serve());
             let line = match self.via {
-                Via::Ws => Some(dial(&relay, &caller, "a caller's dial", recorder).await?),
+                Via::Ws => Some(caller.open(Role::Caller, "a caller's dial", recorder).await?),
                 Via::Http => None,
             };
-            waiting.push((pair, caller, Peer::up(callee.id.to_string()), line));
+            waiting.push((pair, caller, Peer::up(callee.called()), line));
         }
         let mut callers = Callers::default();
-        for (pair, agent, peer, line) in waiting {
+        for (pair, end, peer, line) in waiting {
             let intake = intake(self.open);
             let script = |connection: usize| {
                 let choices = Choices::new(self.run.seed, (pair << 16 | connection) as u64);
                 Script::new(vec![peer.clone()], asks.clone(), choices)
             };
-            if let Some((reader, wire)) = line {
-                let caller = Caller::new(wire, script(0), self.in_flight, intake, recorder.clone());
-                callers.add_caller(&caller);
-                watch(recorder, "a caller", ws::run(caller, reader));
-                continue;
-            }
-            // Many connections, but not all from one address: no bound per address is meant here.
-            let source = source_address(relay.origin.addr, pair);
-            let intake = Rc::new(intake);
-            let caller = HttpCaller::new(relay.clone(), agent, source, intake.clone(), recorder.clone());
-            callers.add_connections(intake);
-            for connection in 0..self.in_flight {
-                watch(recorder, "a caller", caller.clone().run(script(connection)));
+            match (line, &end) {
+                (Some(line), _) => callers.begin(line, script(0), self.in_flight, intake, recorder),
+                (None, End::Agent(relay, agent)) => {
+                    // Many connections, but not all from one address: no bound per address is meant here.
+                    let (source, intake) = (end.source(pair), Rc::new(intake));
+                    let caller =
+                        HttpCaller::new(relay.clone(), agent.clone(), source, intake.clone(), recorder.clone());
+                    callers.add_connections(intake);
+                    for connection in 0..self.in_flight {
+                        watch(recorder, "a caller", caller.clone().run(script(connection)));
+                    }
+                }
+                (None, End::Subscriber(..)) => anyhow::bail!("a NATS server has no calls over HTTP"),
             }
         }
         Ok(callers)
@@ -162,7 +181,7 @@ impl Traffic<'_> {
 }
 
 /// The pairs of one thread: their numbers, callers and callees.
-pub(super) fn pairs_of(agents: &[Agent], number: usize, threads: usize) -> Vec<(usize, Agent, Agent)> {
-    let pair = |pair: usize| (pair, agents[2 * pair].clone(), agents[2 * pair + 1].clone());
-    super::share(agents.len() / 2, number, threads).map(pair).collect()
+pub(super) fn pairs_of(ends: &[End], number: usize, threads: usize) -> Vec<(usize, End, End)> {
+    let pair = |pair: usize| (pair, ends[2 * pair].clone(), ends[2 * pair + 1].clone());
+    super::share(ends.len() / 2, number, threads).map(pair).collect()
 }
