@@ -165,7 +165,7 @@ mod tests {
     fn operations_are_read_whole_however_they_are_cut() {
         let stream: &[u8] = b"INFO {\"max_payload\":1048576}\r\nPING\r\npong\r\n+OK\r\nMSG a.b 1 5\r\nhe\r\no\r\n\
             MSG a.c 12 _INBOX.x.7 0\r\n\r\nHMSG a.d 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n\
-            HMSG a.e 1 22 24\r\nNATS/1.0\r\nkey: word\r\n\r\nhi\r\n-ERR 'Slow Consumer'\r\n";
+            HMSG a.e 1 23 25\r\nNATS/1.0\r\nkey: word\r\n\r\nhi\r\n-ERR 'Slow Consumer'\r\n";
         let expected = [
             Operation::Info,
             Operation::Ping,
