@@ -10,11 +10,9 @@ import contextlib
 import json
 import os
 import pathlib
-import queue
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
@@ -22,49 +20,10 @@ import jsonschema_rs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from program import READY_S, Program  # noqa: E402: it is beside this folder
+
 BINARY = os.environ.get("LANDLINE_BIN") or str(ROOT / "target/debug/landline")
-READY_S = 60
-STOP_S = 10
-
-
-class Program:
-    """A child; its standard output is read line by line."""
-
-    def __init__(self, *command, folder):
-        self.command = [str(word) for word in command]
-        self.log = tempfile.TemporaryFile(dir=folder)
-        clean = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, env=clean, text=True)
-        self.lines = queue.Queue()
-        # Reads on for as long as the child runs: a full pipe would stop it.
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.child.stdout:
-            self.lines.put(line)
-        self.lines.put("")
-
-    def expect(self, word):
-        """What follows `word` in the first line."""
-        try:
-            line = self.lines.get(timeout=READY_S)
-        except queue.Empty:
-            line = ""
-        if line.split()[:1] != [word]:
-            raise RuntimeError(f"{' '.join(self.command)}: no line '{word} …' but {line!r}\n{self.complaints()}")
-        return line.split()[1:]
-
-    def complaints(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
-
-    def stop(self):
-        self.child.terminate()
-        try:
-            self.child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
 
 
 def ask(url, body=None, credential=None):
@@ -90,7 +49,7 @@ def open_stage(exits, folder):
         BINARY, "up", "--listen", "127.0.0.1:0", "--data", folder / "data", "--rate-limits", "off", folder=folder
     )
     exits.callback(relay.stop)
-    [url] = relay.expect("ready")
+    [url] = relay.words("ready")
     api = f"{url}/connect"
     identity = folder / "echo.json"
     echo = Program(BINARY, "agent", "echo", "--name", "echo", "--identity", identity, "--url", url, folder=folder)

@@ -23,63 +23,20 @@ import contextlib
 import json
 import os
 import pathlib
-import queue
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from program import READY_S, Program  # noqa: E402: it is beside this folder
+
 BINARY = os.environ.get("LANDLINE_BIN") or str(ROOT / "target/debug/landline")
 PYTHON = os.environ.get("STAGE_PYTHON") or str(ROOT / "target/clients-venv/bin/python")
 PYTHON_V03 = os.environ.get("STAGE_PYTHON_V03") or str(ROOT / "target/clients-venv-0.3/bin/python")
-
-READY_S = 60
-STOP_S = 10
-
-
-class Program:
-    """A child whose first line on stdout says that it is ready."""
-
-    def __init__(self, *command, folder, env=()):
-        self.command = [str(word) for word in command]
-        self.log = tempfile.TemporaryFile(dir=folder)
-        clean = {"PATH": os.environ["PATH"], "HOME": str(folder), **dict(env)}
-        self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, env=clean, text=True)
-        self.lines = queue.Queue()
-        # Reads on after the first line, too: a full pipe would stop the child.
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.child.stdout:
-            self.lines.put(line)
-        self.lines.put("")
-
-    def words(self, first):
-        """The words behind `first` in the first line."""
-        try:
-            line = self.lines.get(timeout=READY_S)
-        except queue.Empty:
-            line = ""
-        words = line.split()
-        if words[:1] != [first]:
-            raise RuntimeError(f"{' '.join(self.command)}: no line '{first} …' but {line!r}\n{self.complaints()}")
-        return words[1:]
-
-    def complaints(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
-
-    def stop(self):
-        self.child.terminate()
-        try:
-            self.child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
 
 
 def certificate(folder):
