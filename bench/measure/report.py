@@ -9,8 +9,8 @@ NOTES = {
                "call whose answer is empty, and costs that too; on NATS it is published, and nothing comes back.",
     "across": "The server has both cores, and the load shares them.",
     "stream": "On NATS parts are messages to the inbox of a request. A message is a part, or what asked for them.",
-    "attach": "CPU of the switch only: what the exchange does for a session is not in it. nats-server asks nobody who it "
-              "is.",
+    "attach": "CPU of the switch only: what the exchange does for a session, which is more, is not in it. nats-server asks "
+              "nobody who it is.",
 }
 
 

@@ -1,4 +1,4 @@
-//! A connection to a server, plain or over TLS, whole or in halves; and writing to it without waiting.
+//! A connection to a server, plain or over TLS, whole, with its buffers or in halves; and writing to it without waiting.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -119,6 +119,78 @@ impl<S: AsyncWriteRent> Connection<S> {
             Ok(sealed) => (net::write(&mut self.stream, sealed).await.0, out),
             Err(error) => (Err(error), out),
         }
+    }
+}
+
+/// A whole connection with its buffers, for whoever waits between sending and reading.
+pub struct Buffered {
+    stream: Connection,
+    /// What arrived and was not taken yet.
+    pub buf: BytesMut,
+    /// What will be sent.
+    pub out: BytesMut,
+}
+
+impl Buffered {
+    /// With nothing in them.
+    pub fn new(stream: Connection) -> Self {
+        Self { stream, buf: BytesMut::new(), out: BytesMut::new() }
+    }
+
+    /// Sends what is to be sent, then takes what arrives; `buf` gets room for `room` bytes in all.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn turn(&mut self, room: usize) -> io::Result<()> {
+        self.write().await?;
+        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
+        self.buf = buf;
+        result
+    }
+
+    /// The same when all was sent and a long silence may follow: it is waited out without a buffer, since there may be many
+    /// thousands of such connections.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn rest(&mut self, room: usize) -> io::Result<()> {
+        if self.buf.is_empty() {
+            (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
+            self.stream.readable().await?;
+        }
+        self.turn(room).await
+    }
+
+    /// Sends what is to be sent.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn write(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
+        self.out = out;
+        result
+    }
+
+    /// Ends the connection without a farewell, and waits until its descriptor is free again.
+    pub async fn cut(mut self) {
+        let open = net::cut(&self.stream);
+        // What came before the end is of no use any more.
+        while self.turn(0).await.is_ok() {
+            self.buf.clear();
+        }
+        drop(self);
+        open.until_closed().await;
+    }
+
+    /// The half that reads, with what arrived already, and the way out.
+    pub fn split(self) -> (ReadHalf, BytesMut, Rc<Outbox>) {
+        let (read, write) = self.stream.split();
+        let outbox = Outbox::new(write);
+        outbox.queue.replace(self.out);
+        (read, self.buf, outbox)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Load on a relay, and the floor that it is compared with. The agents here run the same client machine
+//! Load on a relay, the same on NATS, and the floor that both are compared with. The agents here run the same client machine
 //! ([`landline_wire::session::client`]) as every other client of ours.
 //!
 //! | module | what it holds |
@@ -10,7 +10,8 @@
 //! | [`stats`], [`pace`], [`random`], [`svg`], [`report`] | pure: what is counted, when calls begin, choices, plots, what is printed |
 //! | [`synthetic`] | pure: a made-up directory, and what is asked of it |
 //! | [`agents`] | registration over HTTP, and the file that keeps agents for the next run |
-//! | [`line`], [`http`], [`nats`] | a line of a relay, HTTP, a connection to a NATS server |
+//! | [`line`], [`http`] | a line of a relay, HTTP |
+//! | [`nats`] | the same work on a NATS server: connections, callers, callees |
 //! | [`connection`], [`tls`] | bytes to and from a server, plain or over TLS |
 //! | [`net`], [`clock`], [`runtime`] | sockets, exact timers, io_uring or epoll |
 //! | [`proc`], [`progress`], [`interrupt`] | `/proc`, the line on a terminal, Ctrl-C |

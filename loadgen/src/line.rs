@@ -14,9 +14,9 @@ use landline_wire::frame::{Frame, Request, Response, decode};
 use landline_wire::session::client::{Client, Dial, Event};
 
 use crate::agents::Agent;
-use crate::connection::{Connection, Outbox, ReadHalf};
+use crate::connection::{Buffered, Connection, Outbox, ReadHalf};
 use crate::http::Origin;
-use crate::{net, random};
+use crate::random;
 
 /// How long a dial may take: longer than the relay's own bound, so that it can say why it refused.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
@@ -41,10 +41,8 @@ pub struct Ended {
 
 /// A line that is up and silent.
 pub struct Line {
-    stream: Connection,
+    io: Buffered,
     client: Client,
-    buf: BytesMut,
-    out: BytesMut,
 }
 
 impl Line {
@@ -68,13 +66,12 @@ impl Line {
             parts: false,
             shared: false,
         };
-        let stream = Connection::open(&relay.origin, source).await?;
-        let client = Client::new(dial, random::secret()?);
-        let mut line = Self { stream, client, buf: BytesMut::new(), out: BytesMut::new() };
-        line.client.start(&mut line.out);
+        let io = Buffered::new(Connection::open(&relay.origin, source).await?);
+        let mut line = Self { io, client: Client::new(dial, random::secret()?) };
+        line.client.start(&mut line.io.out);
         loop {
-            match line.client.next(&mut line.buf, &mut line.out)? {
-                Event::Need(room) => line.turn(room).await?,
+            match line.client.next(&mut line.io.buf, &mut line.io.out)? {
+                Event::Need(room) => line.io.turn(room).await?,
                 Event::Ready(_) => return Ok(line),
                 Event::Closed { code, reason } => bail!("closed with {}: {reason}", code.unwrap_or(1005)),
                 Event::Frame(message) => match decode(&message) {
@@ -85,22 +82,6 @@ impl Line {
         }
     }
 
-    async fn turn(&mut self, room: usize) -> std::io::Result<()> {
-        self.write().await?;
-        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), room).await;
-        self.buf = buf;
-        result
-    }
-
-    async fn write(&mut self) -> std::io::Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
-        self.out = out;
-        result
-    }
-
     /// Stays up until the line ends: answers heartbeats, for each of which `answered` is called, and gives the body of a
     /// call back.
     ///
@@ -109,34 +90,29 @@ impl Line {
     pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<Ended> {
         let mut redial_after_ms = None;
         loop {
-            match self.client.next(&mut self.buf, &mut self.out)? {
+            match self.client.next(&mut self.io.buf, &mut self.io.out)? {
                 Event::Need(room) => {
-                    if !self.out.is_empty() {
-                        self.write().await?;
+                    if !self.io.out.is_empty() {
+                        self.io.write().await?;
                         answered();
                     }
-                    if self.buf.is_empty() {
-                        // An idle line holds no buffer here either: there may be many thousands of them.
-                        (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
-                        self.stream.readable().await?;
-                    }
-                    self.turn(room).await?;
+                    self.io.rest(room).await?;
                 }
                 Event::Closed { code, .. } => {
-                    self.write().await?;
+                    self.io.write().await?;
                     return Ok(Ended { code, redial_after_ms });
                 }
                 Event::Frame(message) => match decode(&message) {
                     Ok(Frame::Drain { redial_after_ms: after, .. }) => redial_after_ms = Some(after),
                     Ok(Frame::Request(Request { id, path: None, more: false, body, .. })) => {
                         // What waits is the answer to a heartbeat: it is counted, and this answer is not.
-                        if !self.out.is_empty() {
-                            self.write().await?;
+                        if !self.io.out.is_empty() {
+                            self.io.write().await?;
                             answered();
                         }
                         let echo = Response { id, body, ..Response::default() };
-                        self.client.send(&Frame::Response(echo), &mut self.out);
-                        self.write().await?;
+                        self.client.send(&Frame::Response(echo), &mut self.io.out);
+                        self.io.write().await?;
                     }
                     _ => bail!("a silent line was sent a frame"),
                 },
@@ -146,19 +122,15 @@ impl Line {
     }
 
     /// Ends the connection without a farewell, and waits until its descriptor is free again.
-    pub async fn cut(mut self) {
-        let open = net::cut(&self.stream);
-        // Reads its end.
-        let _ = self.stay(|| {}).await;
-        drop(self);
-        open.until_closed().await;
+    pub async fn cut(self) {
+        self.io.cut().await;
     }
 
     /// The two halves of a line that carries calls.
     pub fn split(self) -> (Reader, Rc<Wire>) {
-        let (read, write) = self.stream.split();
-        let wire = Rc::new(Wire { client: RefCell::new(self.client), outbox: Outbox::new(write) });
-        (Reader { half: read, buf: self.buf, wire: wire.clone() }, wire)
+        let (half, buf, outbox) = self.io.split();
+        let wire = Rc::new(Wire { client: RefCell::new(self.client), outbox });
+        (Reader { half, buf, wire: wire.clone() }, wire)
     }
 }
 

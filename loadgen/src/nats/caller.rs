@@ -78,9 +78,9 @@ pub async fn run(caller: Rc<Caller<Requests>>, mut reader: Reader) -> anyhow::Re
 }
 
 async fn give_up(caller: Rc<Caller<Requests>>) {
-    let limit = SWEEP * u32::from(PATIENCE);
+    let detail = format!("nothing was heard of it in {} s", (SWEEP * u32::from(PATIENCE)).as_secs());
     loop {
         monoio::time::sleep(SWEEP).await;
-        caller.give_up(PATIENCE, "timeout", &format!("nothing was heard of it in {} s", limit.as_secs()));
+        caller.give_up(PATIENCE, "timeout", &detail);
     }
 }

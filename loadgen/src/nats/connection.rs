@@ -4,7 +4,6 @@
 //! [`Reader`] and a [`Wire`], so that it can send while it waits.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,18 +12,14 @@ use anyhow::bail;
 use bytes::BytesMut;
 
 use super::protocol::{self, Delivery, Operation};
-use crate::connection::{Connection, Outbox, ReadHalf};
+use crate::connection::{Buffered, Connection, Outbox, ReadHalf};
 use crate::net;
 
 /// How long the server may take to say that it is ready.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
 
 /// A connection that is up and silent.
-pub struct Client {
-    stream: Connection,
-    buf: BytesMut,
-    out: BytesMut,
-}
+pub struct Client(Buffered);
 
 impl Client {
     /// Connects, subscribes, and waits until the server has taken all of it.
@@ -39,38 +34,21 @@ impl Client {
     }
 
     async fn dial_without_limit(addr: SocketAddr, source: Option<IpAddr>, subjects: &[String]) -> anyhow::Result<Self> {
-        let stream = Connection::plain(net::connect(addr, source).await?);
-        let mut client = Self { stream, buf: BytesMut::new(), out: BytesMut::new() };
-        protocol::connect(&mut client.out);
+        let mut io = Buffered::new(Connection::plain(net::connect(addr, source).await?));
+        protocol::connect(&mut io.out);
         for (number, subject) in subjects.iter().enumerate() {
-            protocol::subscribe(&mut client.out, subject, number + 1);
+            protocol::subscribe(&mut io.out, subject, number + 1);
         }
-        protocol::ping(&mut client.out);
+        protocol::ping(&mut io.out);
         loop {
-            match protocol::next(&mut client.buf)? {
-                Some(Operation::Pong) => return Ok(client),
-                Some(Operation::Ping) => protocol::pong(&mut client.out),
+            match protocol::next(&mut io.buf)? {
+                Some(Operation::Pong) => return Ok(Self(io)),
+                Some(Operation::Ping) => protocol::pong(&mut io.out),
                 Some(Operation::Error(why)) => bail!("{why}"),
                 Some(_) => {}
-                None => client.turn().await?,
+                None => io.turn(0).await?,
             }
         }
-    }
-
-    async fn turn(&mut self) -> io::Result<()> {
-        self.write().await?;
-        let (result, buf) = self.stream.read(std::mem::take(&mut self.buf), 0).await;
-        self.buf = buf;
-        result
-    }
-
-    async fn write(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let (result, out) = self.stream.write(std::mem::take(&mut self.out)).await;
-        self.out = out;
-        result
     }
 
     /// Stays connected and silent. `answered` is called for each ping that was answered.
@@ -78,42 +56,32 @@ impl Client {
     /// # Errors
     /// The connection ended, or a message came.
     pub async fn stay(&mut self, mut answered: impl FnMut()) -> anyhow::Result<Infallible> {
+        let io = &mut self.0;
         loop {
-            match protocol::next(&mut self.buf)? {
+            match protocol::next(&mut io.buf)? {
                 Some(Operation::Ping) => {
-                    protocol::pong(&mut self.out);
-                    self.write().await?;
+                    protocol::pong(&mut io.out);
+                    io.write().await?;
                     answered();
                 }
                 Some(Operation::Message(_)) => bail!("a silent connection was sent a message"),
                 Some(Operation::Error(why)) => bail!("{why}"),
                 Some(_) => {}
-                None => {
-                    if self.buf.is_empty() {
-                        // An idle connection holds no buffer: there may be many thousands of them.
-                        (self.buf, self.out) = (BytesMut::new(), BytesMut::new());
-                        self.stream.readable().await?;
-                    }
-                    self.turn().await?;
-                }
+                None => io.rest(0).await?,
             }
         }
     }
 
     /// Ends the connection, and waits until its descriptor is free again.
-    pub async fn cut(mut self) {
-        let open = net::cut(&self.stream);
-        // Reads its end.
-        let _ = self.stay(|| {}).await;
-        drop(self);
-        open.until_closed().await;
+    pub async fn cut(self) {
+        self.0.cut().await;
     }
 
     /// The two halves of a connection that carries messages.
     pub fn split(self) -> (Reader, Rc<Wire>) {
-        let (half, write) = self.stream.split();
-        let wire = Rc::new(Wire { outbox: Outbox::new(write) });
-        (Reader { half, buf: self.buf, wire: wire.clone() }, wire)
+        let (half, buf, outbox) = self.0.split();
+        let wire = Rc::new(Wire { outbox });
+        (Reader { half, buf, wire: wire.clone() }, wire)
     }
 }
 

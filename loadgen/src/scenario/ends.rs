@@ -28,7 +28,7 @@ pub(super) enum End {
 /// What an end's line is for. A relay makes no difference; on NATS it decides about the subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is only held.
+    /// It is held, and answers nothing; messages may come to it.
     Silent,
     /// It answers calls.
     Callee,
@@ -104,7 +104,7 @@ impl End {
     }
 }
 
-/// A line that is up and silent.
+/// A line that is up, whole.
 pub(super) enum Line {
     /// An agent's.
     Agent(Box<line::Line>),
